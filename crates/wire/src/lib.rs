@@ -1,0 +1,12 @@
+//! Between the contract and the domain: conversions, validation, the event codec.
+#![doc = include_str!("../README.md")]
+
+pub mod answer;
+pub mod event;
+mod filter;
+pub mod request;
+mod value;
+mod violations;
+
+pub use value::timestamp;
+pub use violations::{InvalidFields, Violation, Violations};
