@@ -1,0 +1,142 @@
+//! Opens the database, and brings its schema up to date.
+
+use std::fmt;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::time::Duration;
+
+use docket_migration::{Migrator, MigratorTrait as _};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Statements};
+
+/// Where the data is.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `sqlite:<path>` of the database file, or `sqlite::memory:` for a database that ends with the process.
+    pub url: String,
+    /// How many connections may read at once.
+    pub read_connections: u32,
+    /// How long a call waits for a connection, in milliseconds.
+    pub acquire_timeout_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { url: "sqlite:docket.db".to_owned(), read_connections: 4, acquire_timeout_ms: 5_000 }
+    }
+}
+
+/// The database: connections for reading, and one for writing.
+///
+/// SQLite has one writer at a time, so writers queue for one connection in memory instead of failing on a busy file.
+#[derive(Clone)]
+pub struct Store {
+    pub(crate) write: DatabaseConnection,
+    pub(crate) read: DatabaseConnection,
+    statements: Statements,
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}
+
+impl Store {
+    /// Opens the database; a file that does not exist is created, readable by its owner only.
+    pub async fn open(config: &Config) -> Result<Self, Error> {
+        let Some(path) = config.url.strip_prefix("sqlite:") else {
+            return Err(Error::UnknownDatabase { url: without_credentials(&config.url) });
+        };
+        let statements = Statements::default();
+        if path == ":memory:" {
+            // Every connection would have a database of its own, so one serves both.
+            let only = connect(config, 1, &statements).await?;
+            return Ok(Self { write: only.clone(), read: only, statements });
+        }
+        create_file(path)?;
+        let write = connect(config, 1, &statements).await?;
+        let read = connect(config, config.read_connections, &statements).await?;
+        Ok(Self { write, read, statements })
+    }
+
+    /// Counts what was sent to the database.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// Applies the steps that are pending, all or the first `steps`.
+    pub async fn migrate_up(&self, steps: Option<u32>) -> Result<(), Error> {
+        Ok(Migrator::up(&self.write, steps).await?)
+    }
+
+    /// Takes back the newest `steps` steps.
+    pub async fn migrate_down(&self, steps: u32) -> Result<(), Error> {
+        Ok(Migrator::down(&self.write, Some(steps)).await?)
+    }
+
+    /// The steps by name, each with whether it is applied.
+    pub async fn migrations(&self) -> Result<Vec<(String, bool)>, Error> {
+        let steps = Migrator::get_migration_with_status_read_only(&self.read).await?;
+        let applied = |status| matches!(status, docket_migration::MigrationStatus::Applied);
+        Ok(steps.iter().map(|step| (step.name().to_owned(), applied(step.status()))).collect())
+    }
+
+    /// Fails when the schema is older than the binary.
+    pub async fn check_schema(&self) -> Result<(), Error> {
+        let pending = Migrator::get_pending_migrations_read_only(&self.read).await?.len();
+        if pending == 0 { Ok(()) } else { Err(Error::PendingMigrations { pending }) }
+    }
+
+    /// Closes every connection; what is running is finished first.
+    pub async fn close(self) -> Result<(), Error> {
+        self.write.close_by_ref().await?;
+        Ok(self.read.close_by_ref().await?)
+    }
+}
+
+async fn connect(
+    config: &Config,
+    connections: u32,
+    statements: &Statements,
+) -> Result<DatabaseConnection, Error> {
+    let mut options = ConnectOptions::new(&config.url);
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A ping per acquired connection would double the round trips.
+        .test_before_acquire(false)
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|options| {
+            options
+                .pragma("journal_mode", "WAL")
+                // "OK" to a client means that the disk has it.
+                .pragma("synchronous", "FULL")
+                .pragma("foreign_keys", "ON")
+                .busy_timeout(Duration::from_secs(5))
+        });
+    let mut connection = Database::connect(options)
+        .await
+        .map_err(|source| Error::Open { url: without_credentials(&config.url), source })?;
+    let statements = statements.clone();
+    connection.set_metric_callback(move |_| statements.add_one());
+    Ok(connection)
+}
+
+fn create_file(path: &str) -> Result<(), Error> {
+    let path = path.strip_prefix("//").unwrap_or(path);
+    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    opened.map(drop).map_err(|source| Error::File { path: path.to_owned(), source })
+}
+
+fn without_credentials(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => url.to_owned(),
+    }
+}

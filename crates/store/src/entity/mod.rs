@@ -1,0 +1,12 @@
+//! The tables as sea-orm sees them: rows only, no rules. Times are microseconds since 1970 in UTC.
+
+#![expect(unreachable_pub, reason = "sea-orm's macros make public items")]
+
+pub(crate) mod audit_entries;
+pub(crate) mod idempotency_keys;
+pub(crate) mod inbox;
+pub(crate) mod occurrences;
+pub(crate) mod outbox;
+pub(crate) mod task_tags;
+pub(crate) mod tasks;
+pub(crate) mod user_sequences;

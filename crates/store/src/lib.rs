@@ -1,0 +1,36 @@
+//! Keeps tasks, their events and what became of them.
+#![doc = include_str!("../README.md")]
+
+pub mod audit;
+mod database;
+mod entity;
+mod error;
+pub mod idempotency;
+pub mod inbox;
+pub mod outbox;
+mod row;
+mod statements;
+pub mod tasks;
+mod transaction;
+
+pub use database::{Config, Store};
+pub use error::Error;
+pub use statements::Statements;
+pub use transaction::{Conflict, Tx};
+
+use docket_domain::Instant;
+
+/// Microseconds since 1970 in UTC: how a column keeps an instant.
+fn micros(instant: Instant) -> i64 {
+    instant.timestamp_micros()
+}
+
+fn instant(micros: i64) -> Result<Instant, Error> {
+    Instant::from_timestamp_micros(micros)
+        .ok_or_else(|| Error::corrupt("time", format!("{micros} is no time")))
+}
+
+/// Whether an insert that does nothing on a conflict did something.
+fn inserted(outcome: sea_orm::TryInsertResult<u64>) -> bool {
+    matches!(outcome, sea_orm::TryInsertResult::Inserted(rows) if rows > 0)
+}

@@ -1,0 +1,336 @@
+//! The tasks of a user, and the series that they stand in.
+
+use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
+use docket_domain::{Instant, State, Task, TaskId, UserId};
+use sea_orm::ActiveValue::{NotSet, Set};
+use sea_orm::sea_query::{
+    Alias, Expr, ExprTrait as _, Func, LikeExpr, OnConflict, Query, SelectStatement, SimpleExpr,
+};
+use sea_orm::{
+    ColumnTrait as _, Condition as SqlCondition, ConnectionTrait, DbBackend, EntityTrait as _,
+    FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::entity::{occurrences, task_tags, tasks, user_sequences};
+use crate::row::{TAG_SEPARATOR, from_row, priority_column, to_row};
+use crate::{Error, Store, Tx, micros};
+
+/// Where a page of tasks ended: the sort key of its last task.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Cursor {
+    /// The value of the field sorted by; `None` for a task that is never due.
+    key: Option<i64>,
+    task_id: Uuid,
+}
+
+impl Cursor {
+    /// The place of a task in a listing sorted by `field`.
+    pub fn of(task: &Task, field: OrderField) -> Self {
+        let key = match field {
+            OrderField::CreateTime => Some(micros(task.create_time)),
+            OrderField::UpdateTime => Some(micros(task.update_time)),
+            OrderField::Due => task.content.due.map(|due| micros(due.instant(task.content.time_zone))),
+            OrderField::Priority => Some(i64::from(priority_column(task.content.priority))),
+        };
+        Self { key, task_id: task.id.as_uuid() }
+    }
+
+    /// The place of a completed task among the gaps.
+    pub fn of_gap(task: &Task) -> Self {
+        let key = match task.state {
+            State::Completed { time, .. } => Some(micros(time)),
+            State::Open => None,
+        };
+        Self { key, task_id: task.id.as_uuid() }
+    }
+}
+
+/// Which tasks of a user to list.
+#[derive(Clone, Debug)]
+pub struct Listing<'a> {
+    /// What they must fulfil.
+    pub filter: &'a Filter,
+    /// How they are sorted; the task id breaks ties.
+    pub order: Order,
+    /// Whether deleted ones are among them.
+    pub show_deleted: bool,
+    /// Where the page before ended.
+    pub after: Option<Cursor>,
+    /// The most to answer.
+    pub limit: u32,
+}
+
+/// What follows a completed task.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Successor(pub TaskId);
+
+impl Store {
+    /// The task, if it is the user's; deleted ones too.
+    pub async fn task_get(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
+        let query =
+            tasks_of(owner, self.read.get_database_backend()).filter(tasks::Column::TaskId.eq(id.as_uuid()));
+        one(query, &self.read).await
+    }
+
+    /// A page of the user's tasks, and whether there are more. One statement.
+    pub async fn task_list(&self, owner: &UserId, listing: &Listing<'_>) -> Result<(Vec<Task>, bool), Error> {
+        let mut query = tasks_of(owner, self.read.get_database_backend());
+        if !listing.show_deleted {
+            query = query.filter(tasks::Column::DeleteTime.is_null());
+        }
+        for condition in &listing.filter.0 {
+            query = query.filter(sql_condition(condition));
+        }
+        let key = match listing.order.field {
+            OrderField::CreateTime => tasks::Column::CreateTime,
+            OrderField::UpdateTime => tasks::Column::UpdateTime,
+            OrderField::Due => tasks::Column::DueTime,
+            OrderField::Priority => tasks::Column::Priority,
+        };
+        let descending = listing.order.descending;
+        if let Some(after) = &listing.after {
+            query = query.filter(later_than(key, after, descending));
+        }
+        let order = if descending { sea_orm::Order::Desc } else { sea_orm::Order::Asc };
+        query = query
+            // Tasks that are never due come last, whichever way.
+            .order_by(key.is_null(), sea_orm::Order::Asc)
+            .order_by(key, order.clone())
+            .order_by(tasks::Column::TaskId, order)
+            .limit(u64::from(listing.limit) + 1);
+        page(query, listing.limit, &self.read).await
+    }
+
+    /// Completed tasks of all users, oldest first, that have waited for their successor since before `before`.
+    pub async fn series_gap_list(
+        &self,
+        before: Instant,
+        after: Option<&Cursor>,
+        limit: u32,
+    ) -> Result<(Vec<Task>, bool), Error> {
+        let key = tasks::Column::CompleteTime;
+        let mut query = with_tags(self.read.get_database_backend())
+            .filter(tasks::Column::AwaitsSuccessor.eq(true))
+            .filter(key.lt(micros(before)))
+            .order_by(key, sea_orm::Order::Asc)
+            .order_by(tasks::Column::TaskId, sea_orm::Order::Asc)
+            .limit(u64::from(limit) + 1);
+        if let Some(after) = after {
+            query = query.filter(later_than(key, after, false));
+        }
+        page(query, limit, &self.read).await
+    }
+}
+
+impl Tx<'_> {
+    /// The task, if it is the user's, locked until the transaction ends.
+    pub async fn task_lock(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
+        let query =
+            tasks_of(owner, self.0.get_database_backend()).filter(tasks::Column::TaskId.eq(id.as_uuid()));
+        one(query.lock_exclusive(), &self.0).await
+    }
+
+    /// Writes a new task; [`Error::Exists`] when its id is taken.
+    pub async fn task_insert(&self, task: &Task) -> Result<(), Error> {
+        tasks::Entity::insert(to_row(task)?).exec_without_returning(&self.0).await?;
+        self.tags_insert(task).await
+    }
+
+    /// Writes what changed of a task.
+    pub async fn task_update(&self, before: &Task, task: &Task) -> Result<(), Error> {
+        let mut row = to_row(task)?;
+        // Set apart, at the end of the transaction.
+        row.user_seq = NotSet;
+        if before.state == task.state {
+            // Only a completion makes a task wait for its successor; a new title must not do so again.
+            row.awaits_successor = NotSet;
+        }
+        tasks::Entity::update_many()
+            .set(row)
+            .filter(tasks::Column::TaskId.eq(task.id.as_uuid()))
+            .exec(&self.0)
+            .await?;
+        if before.content.tags != task.content.tags {
+            let old =
+                task_tags::Entity::delete_many().filter(task_tags::Column::TaskId.eq(task.id.as_uuid()));
+            old.exec(&self.0).await?;
+            self.tags_insert(task).await?;
+        }
+        Ok(())
+    }
+
+    async fn tags_insert(&self, task: &Task) -> Result<(), Error> {
+        let tags = task.content.tags.as_slice();
+        if tags.is_empty() {
+            return Ok(());
+        }
+        let row =
+            |tag: &String| task_tags::ActiveModel { task_id: Set(task.id.as_uuid()), tag: Set(tag.clone()) };
+        task_tags::Entity::insert_many(tags.iter().map(row)).exec_without_returning(&self.0).await?;
+        Ok(())
+    }
+
+    /// Claims the task's instant of its series, as the successor of `predecessor` if there is one;
+    /// [`Error::Exists`] when either is taken.
+    pub async fn occurrence_claim(&self, task: &Task, predecessor: Option<TaskId>) -> Result<(), Error> {
+        let Some(series) = &task.series else { return Ok(()) };
+        let row = occurrences::ActiveModel {
+            task_id: Set(task.id.as_uuid()),
+            series_id: Set(series.id.as_uuid()),
+            occurrence_time: Set(micros(series.occurrence_time)),
+            predecessor_id: Set(predecessor.map(TaskId::as_uuid)),
+        };
+        occurrences::Entity::insert(row).exec_without_returning(&self.0).await?;
+        Ok(())
+    }
+
+    /// Gives the task's instant back, so that its predecessor can have another successor.
+    pub async fn occurrence_release(&self, task: TaskId) -> Result<(), Error> {
+        occurrences::Entity::delete_by_id(task.as_uuid()).exec(&self.0).await?;
+        Ok(())
+    }
+
+    /// The task that follows `predecessor`, if it has appeared.
+    pub async fn successor_of(&self, predecessor: TaskId) -> Result<Option<Successor>, Error> {
+        let query =
+            occurrences::Entity::find().filter(occurrences::Column::PredecessorId.eq(predecessor.as_uuid()));
+        let row = query.one(&self.0).await?;
+        Ok(row.map(|row| Successor(TaskId::from_uuid(row.task_id))))
+    }
+
+    /// Notes that the task's successor has appeared.
+    pub async fn successor_arrived(&self, predecessor: TaskId) -> Result<(), Error> {
+        let update = tasks::Entity::update_many()
+            .col_expr(tasks::Column::AwaitsSuccessor, Expr::value(false))
+            .filter(tasks::Column::TaskId.eq(predecessor.as_uuid()));
+        update.exec(&self.0).await?;
+        Ok(())
+    }
+
+    /// Gives the changed tasks the next numbers of their owner's sequence. Last in a transaction: it makes the owner's
+    /// other transactions wait.
+    pub async fn sequence_advance(&self, owner: &UserId, changed: &[TaskId]) -> Result<(), Error> {
+        let steps = i64::try_from(changed.len()).unwrap_or(i64::MAX);
+        let row = user_sequences::ActiveModel { user_id: Set(owner.to_string()), last_seq: Set(steps) };
+        let add = Expr::col((user_sequences::Entity, user_sequences::Column::LastSeq)).add(steps);
+        let raise = OnConflict::column(user_sequences::Column::UserId)
+            .value(user_sequences::Column::LastSeq, add)
+            .to_owned();
+        let raised =
+            user_sequences::Entity::insert(row).on_conflict(raise).exec_with_returning(&self.0).await?;
+        for (number, task) in (raised.last_seq - steps + 1..).zip(changed) {
+            let update = tasks::Entity::update_many()
+                .col_expr(tasks::Column::UserSeq, Expr::value(number))
+                .filter(tasks::Column::TaskId.eq(task.as_uuid()));
+            update.exec(&self.0).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The one way to start a query for a user's tasks.
+fn tasks_of(owner: &UserId, backend: DbBackend) -> Select<tasks::Entity> {
+    with_tags(backend).filter(tasks::Column::UserId.eq(owner.as_str()))
+}
+
+/// The tasks with their tags in one column, so that a task is one row of one statement.
+fn with_tags(backend: DbBackend) -> Select<tasks::Entity> {
+    let tag = Expr::col((task_tags::Entity, task_tags::Column::Tag));
+    let joined: SimpleExpr = match backend {
+        DbBackend::Postgres => {
+            Func::cust(Alias::new("string_agg")).arg(tag).arg(TAG_SEPARATOR.to_string()).into()
+        }
+        _ => Func::cust(Alias::new("group_concat")).arg(tag).arg(TAG_SEPARATOR.to_string()).into(),
+    };
+    let tags = tags_of_row().expr(joined).to_owned();
+    tasks::Entity::find().expr_as(SimpleExpr::SubQuery(None, Box::new(tags.into())), "joined_tags")
+}
+
+fn tags_of_row() -> SelectStatement {
+    let this = Expr::col((task_tags::Entity, task_tags::Column::TaskId));
+    Query::select()
+        .from(task_tags::Entity)
+        .and_where(this.equals((tasks::Entity, tasks::Column::TaskId)))
+        .to_owned()
+}
+
+fn sql_condition(condition: &Condition) -> SqlCondition {
+    let all = SqlCondition::all();
+    match condition {
+        Condition::State(equal, state) => {
+            let name = match state {
+                StateName::Open => "OPEN",
+                StateName::Completed => "COMPLETED",
+            };
+            let column = tasks::Column::State;
+            all.add(if *equal { column.eq(name) } else { column.ne(name) })
+        }
+        Condition::Priority(priorities) => all
+            .add(tasks::Column::Priority.is_in(priorities.iter().map(|priority| priority_column(*priority)))),
+        Condition::Tag(tag) => {
+            let mut tags = tags_of_row();
+            tags.expr(Expr::val(1)).and_where(task_tags::Column::Tag.eq(tag.as_str()));
+            all.add(Expr::exists(tags))
+        }
+        Condition::DueBefore(instant) => all.add(tasks::Column::DueTime.lt(micros(*instant))),
+        Condition::DueFrom(instant) => all.add(tasks::Column::DueTime.gte(micros(*instant))),
+        Condition::Text(text) => {
+            let pattern = || LikeExpr::new(format!("%{}%", escape_like(&text.to_lowercase()))).escape('\\');
+            let lower = |column: tasks::Column| Func::lower(Expr::col((tasks::Entity, column)));
+            let title = Expr::expr(lower(tasks::Column::Title)).like(pattern());
+            let description = Expr::expr(lower(tasks::Column::Description)).like(pattern());
+            all.add(SqlCondition::any().add(title).add(description))
+        }
+    }
+}
+
+fn escape_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+}
+
+/// What comes after `cursor` when sorted by (`key` is null, `key`, task id).
+fn later_than(key: tasks::Column, cursor: &Cursor, descending: bool) -> SqlCondition {
+    let id = tasks::Column::TaskId;
+    let beyond_id = if descending { id.lt(cursor.task_id) } else { id.gt(cursor.task_id) };
+    let Some(value) = cursor.key else {
+        return SqlCondition::all().add(key.is_null()).add(beyond_id);
+    };
+    let beyond = if descending { key.lt(value) } else { key.gt(value) };
+    SqlCondition::any()
+        .add(beyond)
+        .add(SqlCondition::all().add(key.eq(value)).add(beyond_id))
+        .add(key.is_null())
+}
+
+async fn one(query: Select<tasks::Entity>, connection: &impl ConnectionTrait) -> Result<Option<Task>, Error> {
+    let row: Option<TaskRow> = query.into_model().one(connection).await?;
+    row.map(TaskRow::into_task).transpose()
+}
+
+/// The first `limit` tasks of a query that asks for one more, and whether that one is there.
+async fn page(
+    query: Select<tasks::Entity>,
+    limit: u32,
+    connection: &impl ConnectionTrait,
+) -> Result<(Vec<Task>, bool), Error> {
+    let mut rows: Vec<TaskRow> = query.into_model().all(connection).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    Ok((rows.into_iter().map(TaskRow::into_task).collect::<Result<_, _>>()?, more))
+}
+
+/// A row of `tasks` together with its tags.
+#[derive(FromQueryResult)]
+struct TaskRow {
+    #[sea_orm(nested)]
+    task: tasks::Model,
+    joined_tags: Option<String>,
+}
+
+impl TaskRow {
+    fn into_task(self) -> Result<Task, Error> {
+        from_row(self.task, self.joined_tags)
+    }
+}

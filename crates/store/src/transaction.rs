@@ -1,0 +1,69 @@
+//! One transaction per mutation, tried again when another one got in its way.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+
+use crate::{Error, Store};
+
+/// A transaction: what is done through it happens together, or not at all.
+///
+/// `'env` is what the work may borrow: as a part of this type it tells the compiler that the work's surroundings outlive
+/// the transaction.
+#[derive(Debug)]
+pub struct Tx<'env>(pub(crate) DatabaseTransaction, PhantomData<&'env ()>);
+
+type Work<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
+
+/// How often a transaction that ran into another one is tried in all.
+const ATTEMPTS: u32 = 5;
+
+impl Store {
+    /// Runs `work` in a transaction and commits it when it answers `Ok`; else nothing has happened.
+    ///
+    /// `work` may run several times and so must do nothing but through the transaction it is given.
+    pub async fn transaction<'env, T, E, F>(&self, work: F) -> Result<T, E>
+    where
+        T: Send,
+        E: From<Error> + Conflict + Send,
+        F: for<'a> Fn(&'a Tx<'env>) -> Work<'a, T, E> + Send + Sync,
+    {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(&work).await {
+                Err(error) if attempt < ATTEMPTS && error.is_conflict() => attempt += 1,
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn attempt<'env, T, E, F>(&self, work: &F) -> Result<T, E>
+    where
+        E: From<Error>,
+        F: for<'a> Fn(&'a Tx<'env>) -> Work<'a, T, E>,
+    {
+        // IMMEDIATE: SQLite takes the write lock at once, instead of failing when the first statement that writes finds
+        // its snapshot out of date.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let tx = Tx(self.write.begin_with_options(options).await.map_err(Error::from)?, PhantomData);
+        let answer = work(&tx).await?;
+        tx.0.commit().await.map_err(Error::from)?;
+        Ok(answer)
+    }
+}
+
+/// Whether an error means that the transaction should be tried again.
+pub trait Conflict {
+    /// True for a serialization failure, a deadlock, a busy file.
+    fn is_conflict(&self) -> bool;
+}
+
+impl Conflict for Error {
+    fn is_conflict(&self) -> bool {
+        Error::is_conflict(self)
+    }
+}
