@@ -1,0 +1,195 @@
+//! The sidecar's API as Docket uses it: every call with its own deadline.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use dapr::dapr::proto::runtime::v1 as pb;
+use pb::dapr_client::DaprClient;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Response, Status};
+
+use crate::config::{ApiToken, Config, InvalidConfig};
+use crate::envelope::{CONTENT_TYPE, CloudEvent, EnvelopeError};
+use crate::guard::TOKEN_HEADER;
+use crate::invocation::InvocationChannel;
+
+/// A client of the sidecar. Cheap to clone; all clones share one connection, which is made on the first call and again
+/// when it breaks.
+#[derive(Clone, Debug)]
+pub struct Client {
+    channel: Channel,
+    api_token: Option<ApiToken>,
+    deadline: Duration,
+}
+
+/// An event and what it must stay in order with.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The partition key.
+    pub key: &'a str,
+    /// The event.
+    pub event: &'a CloudEvent,
+}
+
+/// A call to the sidecar that did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no sidecar, or it is about to go. The call may have taken place if it was under way.
+    #[error("the sidecar can not be reached")]
+    Unavailable(#[source] Box<Status>),
+    /// It did not answer in time; the call may have taken place.
+    #[error("the sidecar did not answer within {0:?}")]
+    Deadline(Duration),
+    /// It answered with an error.
+    #[error("the sidecar answered {code:?}: {message}")]
+    Rejected {
+        /// The gRPC code.
+        code: Code,
+        /// What it says.
+        message: String,
+    },
+    /// The event can not be written as a CloudEvent.
+    #[error("the event can not be encoded")]
+    Envelope(#[from] EnvelopeError),
+}
+
+impl Error {
+    /// Whether the same call may succeed later without anybody changing a configuration.
+    pub fn retryable(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::Deadline(_) => true,
+            // A broker's own errors arrive as INTERNAL.
+            Self::Rejected { code, .. } => {
+                matches!(code, Code::Internal | Code::Unknown | Code::Aborted | Code::ResourceExhausted)
+            }
+            Self::Envelope(_) => false,
+        }
+    }
+}
+
+/// An event of a batch that the broker did not take.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the broker did not take the event: {0}")]
+pub struct NotTaken(pub String);
+
+impl Client {
+    /// A client for the sidecar that the configuration names; does not call it yet.
+    pub fn connect_lazy(config: &Config) -> Result<Self, InvalidConfig> {
+        let endpoint = config.endpoint.clone().unwrap_or_else(|| "http://127.0.0.1:50001".to_owned());
+        let invalid = || InvalidConfig::Endpoint(endpoint.clone());
+        if !endpoint.starts_with("http://") {
+            return Err(invalid());
+        }
+        let channel = Endpoint::from_shared(endpoint.clone())
+            .map_err(|_| invalid())?
+            .connect_timeout(config.deadline())
+            .tcp_nodelay(true)
+            .connect_lazy();
+        Ok(Self { channel, api_token: config.api_token.clone(), deadline: config.deadline() })
+    }
+
+    /// Publishes one event; done means that the broker has it.
+    pub async fn publish(
+        &self,
+        pubsub: &str,
+        topic: &str,
+        key: &str,
+        event: &CloudEvent,
+    ) -> Result<(), Error> {
+        let request = pb::PublishEventRequest {
+            pubsub_name: pubsub.to_owned(),
+            topic: topic.to_owned(),
+            data: event.encode()?,
+            data_content_type: CONTENT_TYPE.to_owned(),
+            metadata: raw([("partitionKey", key)]),
+        };
+        self.call(request, async |mut dapr, request| dapr.publish_event(request).await).await?;
+        Ok(())
+    }
+
+    /// Publishes a batch; the answers are in its order.
+    ///
+    /// An error answers nothing about the single events: each may have been published or not. Events of one batch may
+    /// overtake each other, also those with the same key.
+    pub async fn bulk_publish(
+        &self,
+        pubsub: &str,
+        topic: &str,
+        messages: &[Message<'_>],
+    ) -> Result<Vec<Result<(), NotTaken>>, Error> {
+        let entry = |(index, message): (usize, &Message<'_>)| -> Result<_, Error> {
+            Ok(pb::BulkPublishRequestEntry {
+                entry_id: index.to_string(),
+                event: message.event.encode()?,
+                content_type: CONTENT_TYPE.to_owned(),
+                metadata: [("partitionKey".to_owned(), message.key.to_owned())].into(),
+            })
+        };
+        let request = pb::BulkPublishRequest {
+            pubsub_name: pubsub.to_owned(),
+            topic: topic.to_owned(),
+            entries: messages.iter().enumerate().map(entry).collect::<Result<_, _>>()?,
+            metadata: raw([]),
+        };
+        let response =
+            self.call(request, async |mut dapr, request| dapr.bulk_publish_event(request).await).await?;
+        let mut results = vec![Ok(()); messages.len()];
+        for failed in response.failed_entries {
+            let result = failed.entry_id.parse().ok().and_then(|index: usize| results.get_mut(index));
+            if let Some(result) = result {
+                *result = Err(NotTaken(failed.error));
+            }
+        }
+        Ok(results)
+    }
+
+    /// Whether the sidecar answers and has loaded the pub/sub component. For readiness; its gRPC API has no cheaper
+    /// question.
+    pub async fn healthy(&self, pubsub: &str) -> bool {
+        let request = pb::GetMetadataRequest {};
+        let metadata = self.call(request, async |mut dapr, request| dapr.get_metadata(request).await).await;
+        metadata.is_ok_and(|metadata| metadata.registered_components.iter().any(|one| one.name == pubsub))
+    }
+
+    /// A channel on which the sidecar passes every call on to another app; for the clients of `docket.v1`.
+    pub fn channel_for(&self, app_id: &str) -> Result<InvocationChannel, InvalidAppId> {
+        InvocationChannel::new(self.channel.clone(), app_id, self.api_token.as_ref(), self.deadline)
+    }
+
+    async fn call<T, R>(
+        &self,
+        message: T,
+        method: impl AsyncFnOnce(DaprClient<Channel>, Request<T>) -> Result<Response<R>, Status>,
+    ) -> Result<R, Error> {
+        let mut request = Request::new(message);
+        request.set_timeout(self.deadline);
+        if let Some(Ok(value)) = self.api_token.as_ref().map(|token| token.as_str().parse()) {
+            request.metadata_mut().insert(TOKEN_HEADER, value);
+        }
+        // The header tells the sidecar; this also ends a wait for a connection.
+        match tokio::time::timeout(self.deadline, method(DaprClient::new(self.channel.clone()), request))
+            .await
+        {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(match status.code() {
+                Code::Unavailable => Error::Unavailable(Box::new(status)),
+                // tonic's own timer, which runs from the same header, ends a call with CANCELLED.
+                Code::DeadlineExceeded | Code::Cancelled => Error::Deadline(self.deadline),
+                code => Error::Rejected { code, message: status.message().to_owned() },
+            }),
+            Err(_elapsed) => Err(Error::Deadline(self.deadline)),
+        }
+    }
+}
+
+/// An app id that can not be sent.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0:?} can not be an app id")]
+pub struct InvalidAppId(pub(crate) String);
+
+/// The event is a CloudEvent already: the sidecar hands it to the broker as it is, instead of parsing it, putting its
+/// own `traceparent` into it and writing it anew.
+fn raw<const N: usize>(more: [(&str, &str); N]) -> HashMap<String, String> {
+    let pairs = more.into_iter().chain([("rawPayload", "true")]);
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

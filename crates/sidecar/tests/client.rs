@@ -1,0 +1,299 @@
+//! The client and the invocation channel against a stand-in for the sidecar.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use dapr::dapr::proto::runtime::v1 as pb;
+use docket_domain::EventId;
+use docket_proto::v1;
+use docket_sidecar::{ApiToken, Client, CloudEvent, Config, Error, InvalidConfig, Message, NotTaken};
+use http::{HeaderMap, Response};
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
+use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::transport::Server;
+use tonic::{Code, Status};
+use tonic_prost::ProstCodec;
+
+/// Answers what it is told to, and keeps what it was asked.
+#[derive(Clone, Default)]
+struct Sidecar {
+    asked: Arc<Mutex<Asked>>,
+    answer: Answer,
+}
+
+#[derive(Default)]
+struct Asked {
+    headers: HeaderMap,
+    publish: Option<pb::PublishEventRequest>,
+    bulk: Option<pb::BulkPublishRequest>,
+}
+
+#[derive(Clone, Copy, Default)]
+enum Answer {
+    #[default]
+    Yes,
+    No(Code),
+    Silence,
+}
+
+impl NamedService for Sidecar {
+    const NAME: &'static str = "dapr.proto.runtime.v1.Dapr";
+}
+
+type Reply<T> = Pin<Box<dyn Future<Output = Result<tonic::Response<T>, Status>> + Send>>;
+
+impl Sidecar {
+    fn reply<T: Send + 'static>(&self, message: T) -> Reply<T> {
+        let answer = self.answer;
+        Box::pin(async move {
+            match answer {
+                Answer::Yes => Ok(tonic::Response::new(message)),
+                Answer::No(code) => Err(refusal(code)),
+                Answer::Silence => std::future::pending().await,
+            }
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "plays the sidecar, which is not Docket")]
+fn refusal(code: Code) -> Status {
+    Status::new(code, "as told")
+}
+
+impl UnaryService<pb::PublishEventRequest> for Sidecar {
+    type Response = ();
+    type Future = Reply<()>;
+    fn call(&mut self, request: tonic::Request<pb::PublishEventRequest>) -> Reply<()> {
+        self.asked.lock().unwrap().publish = Some(request.into_inner());
+        self.reply(())
+    }
+}
+
+impl UnaryService<pb::BulkPublishRequest> for Sidecar {
+    type Response = pb::BulkPublishResponse;
+    type Future = Reply<pb::BulkPublishResponse>;
+    fn call(&mut self, request: tonic::Request<pb::BulkPublishRequest>) -> Reply<pb::BulkPublishResponse> {
+        let request = request.into_inner();
+        let failed = |entry: &pb::BulkPublishRequestEntry| pb::BulkPublishResponseFailedEntry {
+            entry_id: entry.entry_id.clone(),
+            error: "too large".to_owned(),
+        };
+        let failed_entries = request.entries.iter().skip(1).step_by(2).map(failed).collect();
+        self.asked.lock().unwrap().bulk = Some(request);
+        self.reply(pb::BulkPublishResponse { failed_entries })
+    }
+}
+
+impl UnaryService<pb::GetMetadataRequest> for Sidecar {
+    type Response = pb::GetMetadataResponse;
+    type Future = Reply<pb::GetMetadataResponse>;
+    fn call(&mut self, _: tonic::Request<pb::GetMetadataRequest>) -> Reply<pb::GetMetadataResponse> {
+        let pubsub = pb::RegisteredComponents { name: "pubsub".to_owned(), ..Default::default() };
+        self.reply(pb::GetMetadataResponse { registered_components: vec![pubsub], ..Default::default() })
+    }
+}
+
+impl UnaryService<v1::ListAuditEntriesRequest> for Sidecar {
+    type Response = v1::ListAuditEntriesResponse;
+    type Future = Reply<v1::ListAuditEntriesResponse>;
+    fn call(
+        &mut self,
+        _: tonic::Request<v1::ListAuditEntriesRequest>,
+    ) -> Reply<v1::ListAuditEntriesResponse> {
+        self.reply(v1::ListAuditEntriesResponse {
+            next_page_token: "from the other app".to_owned(),
+            ..Default::default()
+        })
+    }
+}
+
+/// The same, under the name of the service of the app that calls are passed on to.
+#[derive(Clone)]
+struct Proxy(Sidecar);
+
+impl NamedService for Proxy {
+    const NAME: &'static str = "docket.v1.AuditService";
+}
+
+macro_rules! serve {
+    ($type:ty, $inner:expr) => {
+        impl tower::Service<http::Request<Body>> for $type {
+            type Response = Response<Body>;
+            type Error = Infallible;
+            type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                Poll::Ready(Ok(()))
+            }
+            fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+                let sidecar: Sidecar = $inner(self);
+                sidecar.asked.lock().unwrap().headers = request.headers().clone();
+                Box::pin(async move {
+                    let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+                    Ok(match method.as_str() {
+                        "PublishEvent" => unary::<pb::PublishEventRequest>(sidecar, request).await,
+                        "BulkPublishEvent" => unary::<pb::BulkPublishRequest>(sidecar, request).await,
+                        "GetMetadata" => unary::<pb::GetMetadataRequest>(sidecar, request).await,
+                        _ => unary::<v1::ListAuditEntriesRequest>(sidecar, request).await,
+                    })
+                })
+            }
+        }
+    };
+}
+serve!(Sidecar, |this: &Self| this.clone());
+serve!(Proxy, |this: &Self| this.0.clone());
+
+async fn unary<M>(sidecar: Sidecar, request: http::Request<Body>) -> Response<Body>
+where
+    M: prost::Message + Default + 'static,
+    Sidecar: UnaryService<M>,
+    <Sidecar as UnaryService<M>>::Response: prost::Message + 'static,
+{
+    let codec = ProstCodec::<<Sidecar as UnaryService<M>>::Response, M>::default();
+    Grpc::new(codec).unary(sidecar, request).await
+}
+
+async fn start(answer: Answer, deadline_ms: u64) -> (Client, Arc<Mutex<Asked>>) {
+    let sidecar = Sidecar { answer, ..Sidecar::default() };
+    let asked = sidecar.asked.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = Config {
+        endpoint: Some(format!("http://{}", listener.local_addr().unwrap())),
+        api_token: Some(ApiToken::try_from("the-token-of-the-sidecar".to_owned()).unwrap()),
+        deadline_ms,
+        ..Config::default()
+    };
+    let incoming = TcpListenerStream::new(listener);
+    let server = Server::builder().add_service(sidecar.clone()).add_service(Proxy(sidecar));
+    tokio::spawn(server.serve_with_incoming(incoming));
+    (Client::connect_lazy(&config).unwrap(), asked)
+}
+
+fn event(number: u8) -> CloudEvent {
+    CloudEvent {
+        id: EventId::from_uuid(uuid::Uuid::from_u128(u128::from(number) + 1)),
+        source: "docket/tasks".to_owned(),
+        event_type: "com.todo.task.created".to_owned(),
+        subject: "task".to_owned(),
+        time: "2026-11-21T04:00:00Z".parse().unwrap(),
+        trace: None,
+        data: Bytes::from_static(b"{}"),
+    }
+}
+
+#[tokio::test]
+async fn an_event_is_published_as_it_is() {
+    let (client, asked) = start(Answer::Yes, 5000).await;
+    // From a task of its own, as the relay does.
+    tokio::spawn(async move { client.publish("pubsub", "task-events", "the key", &event(1)).await })
+        .await
+        .unwrap()
+        .unwrap();
+    let asked = asked.lock().unwrap();
+    let expect = pb::PublishEventRequest {
+        pubsub_name: "pubsub".to_owned(),
+        topic: "task-events".to_owned(),
+        data: event(1).encode().unwrap(),
+        data_content_type: "application/cloudevents+json".to_owned(),
+        metadata: [("partitionKey", "the key"), ("rawPayload", "true")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+    };
+    assert_eq!(asked.publish.as_ref(), Some(&expect));
+    assert_eq!(asked.headers["dapr-api-token"], "the-token-of-the-sidecar");
+    assert!(asked.headers.contains_key("grpc-timeout"));
+}
+
+#[tokio::test]
+async fn a_batch_answers_for_each_event_in_its_order() {
+    let (client, asked) = start(Answer::Yes, 5000).await;
+    let events: Vec<_> = (0..12).map(event).collect();
+    let messages: Vec<_> = events.iter().map(|event| Message { key: &event.subject, event }).collect();
+    let results = client.bulk_publish("pubsub", "task-events", &messages).await.unwrap();
+    let expect = |index| if index % 2 == 1 { Err(NotTaken("too large".to_owned())) } else { Ok(()) };
+    assert_eq!(results, (0..12).map(expect).collect::<Vec<_>>());
+    let sent = asked.lock().unwrap().bulk.take().unwrap();
+    assert_eq!(sent.metadata["rawPayload"], "true");
+    for (entry, event) in sent.entries.iter().zip(&events) {
+        assert_eq!(
+            (&entry.event, entry.metadata["partitionKey"].as_str()),
+            (&event.encode().unwrap(), "task")
+        );
+    }
+}
+
+#[tokio::test]
+async fn errors_say_whether_to_try_again() {
+    let check = async |answer: Answer, deadline_ms: u64, expect: fn(&Error) -> bool, retryable: bool| {
+        let (client, _) = start(answer, deadline_ms).await;
+        let error = client.publish("pubsub", "task-events", "k", &event(1)).await.unwrap_err();
+        assert!(expect(&error), "{error:?}");
+        assert_eq!(error.retryable(), retryable, "{error:?}");
+        assert!(!client.healthy("pubsub").await);
+    };
+    let rejected = |error: &Error| matches!(error, Error::Rejected { message, .. } if message == "as told");
+    check(Answer::No(Code::Unavailable), 5000, |error| matches!(error, Error::Unavailable(_)), true).await;
+    check(Answer::Silence, 50, |error| matches!(error, Error::Deadline(_)), true).await;
+    check(Answer::No(Code::Internal), 5000, rejected, true).await;
+    check(Answer::No(Code::InvalidArgument), 5000, rejected, false).await;
+    check(Answer::No(Code::PermissionDenied), 5000, rejected, false).await;
+
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let config = Config { endpoint: Some(format!("http://{nobody}")), ..Config::default() };
+    let client = Client::connect_lazy(&config).unwrap();
+    let error = client.publish("pubsub", "task-events", "k", &event(1)).await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn health_is_about_the_component_too() {
+    let (client, _) = start(Answer::Yes, 5000).await;
+    assert!(client.healthy("pubsub").await);
+    assert!(!client.healthy("kafka").await);
+}
+
+#[tokio::test]
+async fn a_call_to_another_app_is_addressed_and_limited() {
+    let (client, asked) = start(Answer::Yes, 5000).await;
+    let mut audit =
+        v1::audit_service_client::AuditServiceClient::new(client.channel_for("docket-audit").unwrap());
+    let mut request = tonic::Request::new(v1::ListAuditEntriesRequest::default());
+    request.metadata_mut().insert("authorization", "Bearer x".parse().unwrap());
+    request.set_timeout(Duration::from_secs(2));
+    let answer = audit.list_audit_entries(request).await.unwrap().into_inner();
+    assert_eq!(answer.next_page_token, "from the other app");
+    {
+        let asked = asked.lock().unwrap();
+        let header = |name: &str| asked.headers[name].to_str().unwrap();
+        assert_eq!(header("dapr-app-id"), "docket-audit");
+        assert_eq!(header("dapr-api-token"), "the-token-of-the-sidecar");
+        assert_eq!(header("authorization"), "Bearer x");
+        assert_eq!(header("grpc-timeout"), "2000000u", "the caller's own deadline stays");
+    }
+
+    let (client, asked) = start(Answer::Silence, 500).await;
+    let mut audit =
+        v1::audit_service_client::AuditServiceClient::new(client.channel_for("docket-audit").unwrap());
+    let status = audit.list_audit_entries(v1::ListAuditEntriesRequest::default()).await.unwrap_err();
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(asked.lock().unwrap().headers["grpc-timeout"], "500m");
+}
+
+#[tokio::test]
+async fn what_can_not_be_called_is_refused_at_once() {
+    for endpoint in ["https://127.0.0.1:50001", "127.0.0.1:50001", "http://"] {
+        let config = Config { endpoint: Some(endpoint.to_owned()), ..Config::default() };
+        assert_eq!(Client::connect_lazy(&config).unwrap_err(), InvalidConfig::Endpoint(endpoint.to_owned()));
+    }
+    let (client, _) = start(Answer::Yes, 5000).await;
+    for app_id in ["", "a\nb"] {
+        assert!(client.channel_for(app_id).is_err(), "{app_id:?}");
+    }
+}
