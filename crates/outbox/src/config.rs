@@ -1,0 +1,89 @@
+//! What the relay can be told.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// When an event may leave the outbox.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Confirm {
+    /// When every handler's inbox has it: for a broker that forgets. Every handler must be in this process.
+    #[default]
+    Receipts,
+    /// When the broker has acknowledged it.
+    Broker,
+}
+
+/// What the relay can be told.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// When an event may leave the outbox: `receipts` or `broker`.
+    pub confirm: Confirm,
+    /// The most events of one call to the sidecar: 1 to 500.
+    pub batch: u64,
+    /// How often the outbox is looked at when nobody says that there is something in it, in milliseconds: 10 to 60,000.
+    pub poll_ms: u64,
+    /// How long a published event waits for its receipts before it is published again, in milliseconds.
+    pub receipt_timeout_ms: u64,
+    /// The first pause after a failure, in milliseconds; it doubles with every further one.
+    pub retry_min_ms: u64,
+    /// The longest pause after failures, in milliseconds.
+    pub retry_max_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            confirm: Confirm::Receipts,
+            batch: 100,
+            poll_ms: 1_000,
+            receipt_timeout_ms: 10_000,
+            retry_min_ms: 200,
+            retry_max_ms: 5_000,
+        }
+    }
+}
+
+impl Config {
+    /// What is wrong with it, with the key's name.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=500).contains(&self.batch) {
+            return Err(format!("batch must be 1 to 500, not {}", self.batch));
+        }
+        if !(10..=60_000).contains(&self.poll_ms) {
+            return Err(format!("poll_ms must be 10 to 60000, not {}", self.poll_ms));
+        }
+        if self.retry_min_ms == 0 || self.retry_min_ms > self.retry_max_ms {
+            return Err("retry_min_ms must be at least 1 and at most retry_max_ms".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn poll(&self) -> Duration {
+        Duration::from_millis(self.poll_ms)
+    }
+
+    pub(crate) fn receipt_timeout(&self) -> Duration {
+        Duration::from_millis(self.receipt_timeout_ms)
+    }
+
+    /// How long to pause after so many failures in a row; `jitter` is 0 to 1 and takes off up to half, so that what
+    /// failed together does not come back together.
+    pub(crate) fn pause(&self, failures: u32, jitter: f64) -> Duration {
+        let doubled = self.retry_min_ms.saturating_mul(1 << failures.clamp(1, 20).saturating_sub(1));
+        Duration::from_millis(doubled.min(self.retry_max_ms)).mul_f64(1.0 - jitter / 2.0)
+    }
+}
+
+/// A topic that the relay publishes to.
+#[derive(Clone, Debug)]
+pub struct Topic {
+    /// The pub/sub component.
+    pub pubsub: String,
+    /// The topic.
+    pub name: String,
+    /// The handlers of the topic in this process.
+    pub handlers: Vec<&'static str>,
+}

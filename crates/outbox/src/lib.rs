@@ -1,0 +1,11 @@
+//! The relay: carries events from the outbox to the broker, through the sidecar.
+#![doc = include_str!("../README.md")]
+
+mod config;
+mod dead_letters;
+mod pending;
+mod relay;
+
+pub use config::{Config, Confirm, Topic};
+pub use dead_letters::{Burial, dead_letter_topic};
+pub use relay::{Deps, Relay, Status};

@@ -1,0 +1,157 @@
+//! Asks for the next occurrence of every completed task.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use docket_domain::{EventKind, Task, TaskId, UserId};
+use docket_proto::v1;
+use docket_proto::v1::create_task_request::OccurrenceOf;
+use docket_proto::v1::task_service_client::TaskServiceClient;
+use docket_rpc::auth::{ACT_AS, ACT_AS_KEY};
+use docket_sidecar::{BoxError, Delivery, HandlerError, InvocationChannel, TopicHandler};
+use docket_store::inbox::Verdict;
+use docket_wire::{answer, event};
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
+
+use crate::Deps;
+
+/// Names the handler in the inbox.
+const NAME: &str = "recurrence";
+
+/// Whom the handler's own token names.
+const SERVICE: &str = "docket-recurrence";
+
+/// How long a token of the handler's is good for; each call gets a new one.
+const TOKEN_TTL: Duration = Duration::from_secs(60);
+
+/// The handler of task events.
+pub struct Handler {
+    tasks: InvocationChannel,
+    deps: Deps,
+}
+
+/// A completion and what is to follow.
+struct Following {
+    owner: UserId,
+    predecessor: TaskId,
+    version: i64,
+    task: v1::Task,
+}
+
+impl Handler {
+    pub(crate) fn new(tasks: InvocationChannel, deps: Deps) -> Self {
+        Self { tasks, deps }
+    }
+
+    /// Asks the task API for the occurrence; it answers the one there is when the event came before.
+    async fn ask(&self, following: Following, delivery: &Delivery) -> Result<(), HandlerError> {
+        let occurrence_of =
+            OccurrenceOf { task_id: following.predecessor.to_string(), version: following.version };
+        let body = v1::CreateTaskRequest {
+            task: Some(following.task),
+            request_id: delivery.event_id.to_string(),
+            occurrence_of: Some(occurrence_of),
+            ..v1::CreateTaskRequest::default()
+        };
+        let request = self.signed(body, &following.owner, delivery).map_err(HandlerError::Retry)?;
+        match TaskServiceClient::new(self.tasks.clone()).create_task(request).await {
+            Ok(created) => {
+                let (predecessor, id) = (following.predecessor, created.into_inner().task_id);
+                tracing::info!(task.id = %predecessor, occurrence.id = id, "task {predecessor} is followed by {id}");
+                Ok(())
+            }
+            Err(status) => judge(status, following.predecessor),
+        }
+    }
+
+    fn signed<T>(&self, body: T, owner: &UserId, delivery: &Delivery) -> Result<Request<T>, BoxError> {
+        let token =
+            self.deps.authenticator.issue(&SERVICE.parse()?, &[ACT_AS], TOKEN_TTL, self.deps.clock.now());
+        let mut request = Request::new(body);
+        let metadata = request.metadata_mut();
+        let mut bearer = MetadataValue::try_from(format!("Bearer {token}"))?;
+        bearer.set_sensitive(true);
+        metadata.insert("authorization", bearer);
+        metadata.insert(ACT_AS_KEY, owner.as_str().parse()?);
+        if let Some(trace) = &delivery.trace {
+            metadata.insert("traceparent", trace.parent.parse()?);
+        }
+        Ok(request)
+    }
+
+    async fn done(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        let now = self.deps.clock.now();
+        let noted: Result<bool, docket_store::Error> = self
+            .deps
+            .store
+            .transaction(|tx| Box::pin(tx.inbox_insert(NAME, delivery.event_id, Verdict::Done, now)))
+            .await;
+        noted.map(drop).map_err(HandlerError::retry)
+    }
+}
+
+#[async_trait]
+impl TopicHandler for Handler {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        fail::fail_point!("recurrence-error", |_| Err(HandlerError::retry("failpoint")));
+        match EventKind::from_event_type(&delivery.event_type) {
+            Some(EventKind::Completed) => {}
+            Some(_) => return self.done(delivery).await,
+            None => {
+                return Err(HandlerError::hopeless(format!("unknown event type {}", delivery.event_type)));
+            }
+        }
+        if self.deps.store.inbox_has(NAME, delivery.event_id).await.map_err(HandlerError::retry)? {
+            return Ok(());
+        }
+        if let Some(following) = following(delivery)? {
+            self.ask(following, delivery).await?;
+        }
+        self.done(delivery).await
+    }
+}
+
+/// What is to follow a completion; nothing when the task does not repeat or its rule has ended.
+fn following(delivery: &Delivery) -> Result<Option<Following>, HandlerError> {
+    let unreadable = |source: event::DecodeError| HandlerError::Hopeless {
+        reason: "the event can not be read".to_owned(),
+        source: Some(source.into()),
+    };
+    let event = event::decode(&delivery.data).map_err(unreadable)?;
+    let task: Task = event.task().map_err(unreadable)?;
+    Ok(task.next().map(|next| Following {
+        owner: event.user_id.clone(),
+        predecessor: task.id,
+        version: event.version,
+        task: answer::content_to_proto(&task.next_content(next.due)),
+    }))
+}
+
+/// What an answer means that is not OK.
+fn judge(status: Status, predecessor: TaskId) -> Result<(), HandlerError> {
+    // The sidecar has errors of its own with the same codes; only the task API's carry its domain.
+    let details = status.get_error_details();
+    let ours = details.error_info().is_some_and(|info| info.domain == docket_rpc::status::DOMAIN);
+    match status.code() {
+        _ if !ours => Err(HandlerError::retry(status)),
+        // The task was opened again, or is gone: nothing is to follow.
+        Code::FailedPrecondition | Code::NotFound => {
+            let reason = status.message();
+            tracing::info!(task.id = %predecessor, reason, "task {predecessor} is not followed: {reason}");
+            Ok(())
+        }
+        // Repeating the same bytes can not help.
+        Code::InvalidArgument | Code::AlreadyExists | Code::OutOfRange => Err(HandlerError::Hopeless {
+            reason: format!("the task API refuses the next occurrence: {}", status.message()),
+            source: Some(status.into()),
+        }),
+        // All others: the sidecar or the task API may be away, or be told the right configuration soon.
+        _ => Err(HandlerError::retry(status)),
+    }
+}

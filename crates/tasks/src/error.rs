@@ -1,0 +1,151 @@
+//! Why a call for tasks is refused.
+
+use docket_domain::task::Refused;
+use docket_domain::{RequestId, Task, TaskId};
+use docket_proto::v1::ErrorReason;
+use docket_rpc::Fault;
+use docket_store::Conflict;
+use docket_wire::InvalidFields;
+use tonic::Code;
+
+/// Why a call is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The request breaks rules.
+    #[error(transparent)]
+    Invalid(#[from] InvalidFields),
+    /// There is no such task, or it is somebody else's: the two look the same.
+    #[error("there is no task {id}")]
+    NotFound {
+        /// The id asked for.
+        id: TaskId,
+    },
+    /// The chosen id is taken.
+    #[error("the task id {id} is taken")]
+    IdTaken {
+        /// The chosen id.
+        id: TaskId,
+    },
+    /// The request id was used for another call.
+    #[error("the request id {id} was used for another call")]
+    RequestIdReused {
+        /// The request id.
+        id: RequestId,
+    },
+    /// The task has changed since.
+    #[error("task {id} has changed since the given etag")]
+    EtagMismatch {
+        /// The task.
+        id: TaskId,
+        /// The current etag.
+        etag: String,
+    },
+    /// The task's state does not allow it.
+    #[error("task {id}: {refused}")]
+    Refused {
+        /// The task.
+        id: TaskId,
+        /// The task's state.
+        state: &'static str,
+        /// Why.
+        refused: Refused,
+    },
+    /// The next occurrence can not be taken back.
+    #[error("the next occurrence of task {id} was changed or completed; it cannot be taken back")]
+    SuccessorChanged {
+        /// The task.
+        id: TaskId,
+        /// The next occurrence.
+        successor: TaskId,
+    },
+    /// The predecessor is not completed at the given version.
+    #[error("task {id} is not completed at the given version, or its rule has ended")]
+    PredecessorChanged {
+        /// The predecessor.
+        id: TaskId,
+    },
+    /// Another change came in between.
+    #[error("another change was made at the same time; try again")]
+    Conflict,
+    /// The database failed.
+    #[error("the store failed")]
+    Store(#[source] docket_store::Error),
+}
+
+impl Error {
+    pub(crate) fn refused(task: &Task, refused: Refused) -> Self {
+        Self::Refused { id: task.id, state: task.state.name(), refused }
+    }
+}
+
+impl From<docket_store::Error> for Error {
+    fn from(error: docket_store::Error) -> Self {
+        if error.is_conflict() { Self::Conflict } else { Self::Store(error) }
+    }
+}
+
+impl Conflict for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict)
+    }
+}
+
+impl Fault for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Invalid(_) => Code::InvalidArgument,
+            Self::NotFound { .. } => Code::NotFound,
+            Self::IdTaken { .. } | Self::RequestIdReused { .. } => Code::AlreadyExists,
+            Self::EtagMismatch { .. } | Self::Conflict => Code::Aborted,
+            Self::Refused { .. } | Self::SuccessorChanged { .. } | Self::PredecessorChanged { .. } => {
+                Code::FailedPrecondition
+            }
+            Self::Store(error) if error.is_unavailable() => Code::Unavailable,
+            Self::Store(_) => Code::Internal,
+        }
+    }
+
+    fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Invalid(_) => ErrorReason::InvalidFields,
+            Self::NotFound { .. } => ErrorReason::TaskNotFound,
+            Self::IdTaken { .. } => ErrorReason::TaskIdTaken,
+            Self::RequestIdReused { .. } => ErrorReason::RequestIdReused,
+            Self::EtagMismatch { .. } => ErrorReason::EtagMismatch,
+            Self::Conflict => ErrorReason::Conflict,
+            Self::Refused { refused: Refused::Deleted, .. } => ErrorReason::TaskDeleted,
+            Self::Refused { .. } => ErrorReason::TaskState,
+            Self::SuccessorChanged { .. } => ErrorReason::SuccessorChanged,
+            Self::PredecessorChanged { .. } => ErrorReason::PredecessorChanged,
+            Self::Store(error) if error.is_unavailable() => ErrorReason::Unavailable,
+            Self::Store(_) => ErrorReason::Internal,
+        }
+    }
+
+    fn metadata(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Invalid(_) | Self::Conflict | Self::Store(_) => Vec::new(),
+            Self::NotFound { id } | Self::IdTaken { id } | Self::PredecessorChanged { id } => {
+                vec![("task_id", id.to_string())]
+            }
+            Self::RequestIdReused { id } => vec![("request_id", id.to_string())],
+            Self::EtagMismatch { id, etag } => vec![("task_id", id.to_string()), ("etag", etag.clone())],
+            Self::Refused { id, refused: Refused::Deleted, .. } => vec![("task_id", id.to_string())],
+            Self::Refused { id, state, .. } => {
+                vec![("task_id", id.to_string()), ("state", (*state).to_owned())]
+            }
+            Self::SuccessorChanged { id, successor } => {
+                vec![("task_id", id.to_string()), ("successor_id", successor.to_string())]
+            }
+        }
+    }
+
+    fn violations(&self) -> Vec<(String, String)> {
+        match self {
+            Self::Invalid(InvalidFields(violations)) => {
+                violations.iter().map(|one| (one.field.clone(), one.description.clone())).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}

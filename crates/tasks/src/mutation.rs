@@ -1,0 +1,200 @@
+//! A write: one transaction with the change, its event, and the answer to its repetition.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use docket_domain::{Change, EventId, Instant, RequestId, Task, TaskId, UserId};
+use docket_proto::v1;
+use docket_store::idempotency::{Call, Earlier};
+use docket_store::outbox::{NewEvent, Trace};
+use docket_store::{Store, Tx};
+use prost::Message as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::{Deps, Error};
+
+/// The CloudEvents `source` of everything that this target publishes.
+const SOURCE: &str = "docket/tasks";
+
+/// Who asks for a change, and how it may be repeated.
+#[derive(Clone)]
+pub(crate) struct Asked {
+    pub(crate) user: UserId,
+    pub(crate) trace: Option<Trace>,
+    pub(crate) method: &'static str,
+    /// The request id, with a digest of the request.
+    pub(crate) repeatable: Option<(RequestId, [u8; 32])>,
+    /// The answer where it is known beforehand, which saves a statement.
+    pub(crate) foreseen: Option<v1::Task>,
+}
+
+impl Asked {
+    fn call(&self) -> Option<Call<'_>> {
+        let (request_id, body_hash) = self.repeatable?;
+        Some(Call { user: &self.user, request_id, method: self.method, body_hash })
+    }
+}
+
+/// A digest of what the request asks for. The request id is part of it, and harmless: it is the same in a repetition.
+pub(crate) fn digest(request: &impl prost::Message) -> [u8; 32] {
+    Sha256::digest(request.encode_to_vec()).into()
+}
+
+/// What a mutation comes to.
+pub(crate) struct Effect {
+    /// The task to answer.
+    pub(crate) answer: Task,
+    /// What happens to which task, in the order of the events.
+    pub(crate) changes: Vec<Change>,
+    /// Claims and releases in the series, after the rows of the tasks.
+    pub(crate) links: Vec<Link>,
+}
+
+/// A change to which task stands where in a series.
+pub(crate) enum Link {
+    /// The task takes its place, behind its predecessor if it has one.
+    Claim { task: Task, predecessor: Option<TaskId> },
+    /// The task gives its place back.
+    Release(TaskId),
+}
+
+impl Effect {
+    /// One change and nothing else.
+    pub(crate) fn of(change: Change) -> Self {
+        Self { answer: change.after.clone(), changes: vec![change], links: Vec::new() }
+    }
+
+    /// Nothing changes.
+    pub(crate) fn none(answer: Task) -> Self {
+        Self { answer, changes: Vec::new(), links: Vec::new() }
+    }
+}
+
+pub(crate) type Decision<'a> = Pin<Box<dyn Future<Output = Result<Effect, Error>> + Send + 'a>>;
+
+/// Writes changes.
+#[derive(Clone)]
+pub(crate) struct Writer {
+    topic: Arc<str>,
+    deps: Deps,
+}
+
+impl Writer {
+    pub(crate) fn new(topic: String, deps: Deps) -> Self {
+        Self { topic: topic.into(), deps }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.deps.store
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.deps.clock.now()
+    }
+
+    pub(crate) fn uuid(&self) -> uuid::Uuid {
+        self.deps.ids.uuid()
+    }
+
+    /// Runs `decide` in a transaction and writes what it decides; the answer is that of the first such call.
+    ///
+    /// Order of locks: idempotency key, task rows, outbox rows, the user's sequence.
+    pub(crate) async fn mutate<'env, F>(
+        &'env self,
+        asked: &'env Asked,
+        decide: &'env F,
+    ) -> Result<v1::Task, Error>
+    where
+        F: for<'a> Fn(&'a Tx<'env>, Instant) -> Decision<'a> + Send + Sync,
+    {
+        let now = self.now();
+        let answer = self.store().transaction(|tx| Box::pin(self.attempt(tx, asked, now, decide))).await?;
+        // The transaction is durable, and nobody has been told of it yet.
+        fail::fail_point!("after-commit", |_| std::process::abort());
+        self.deps.committed.notify_one();
+        Ok(answer)
+    }
+
+    async fn attempt<'env, F>(
+        &self,
+        tx: &Tx<'env>,
+        asked: &Asked,
+        now: Instant,
+        decide: &F,
+    ) -> Result<v1::Task, Error>
+    where
+        F: for<'a> Fn(&'a Tx<'env>, Instant) -> Decision<'a> + Send + Sync,
+    {
+        if let Some(call) = asked.call() {
+            let foreseen = asked.foreseen.as_ref().map(v1::Task::encode_to_vec).unwrap_or_default();
+            match tx.call_claim(&call, foreseen, now).await? {
+                Earlier::None => {}
+                Earlier::Answered(response) => return crate::answer::repeat(&response),
+                Earlier::Other => return Err(Error::RequestIdReused { id: call.request_id }),
+            }
+        }
+        let effect = decide(tx, now).await?;
+        self.write(tx, asked, &effect).await?;
+        let answer = docket_wire::answer::task_to_proto(&effect.answer);
+        if let (Some(call), None) = (asked.call(), &asked.foreseen) {
+            tx.call_answer(&call, answer.encode_to_vec()).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn write(&self, tx: &Tx<'_>, asked: &Asked, effect: &Effect) -> Result<(), Error> {
+        if effect.changes.is_empty() {
+            return Ok(());
+        }
+        for change in &effect.changes {
+            match &change.before {
+                Some(before) => tx.task_update(before, &change.after).await?,
+                None => insert(tx, &change.after).await?,
+            }
+        }
+        for link in &effect.links {
+            follow(tx, link).await?;
+        }
+        tx.outbox_append(effect.changes.iter().map(|change| self.event(change, asked)).collect()).await?;
+        let changed: Vec<TaskId> = effect.changes.iter().map(|change| change.after.id).collect();
+        Ok(tx.sequence_advance(&asked.user, &changed).await?)
+    }
+
+    fn event(&self, change: &Change, asked: &Asked) -> NewEvent {
+        let id = EventId::from_uuid(self.uuid());
+        NewEvent {
+            id,
+            topic: self.topic.to_string(),
+            key: change.after.id.to_string(),
+            event_type: change.kind.event_type(),
+            source: SOURCE.to_owned(),
+            payload: docket_wire::event::encode(change, id),
+            trace: asked.trace.clone(),
+            time: change.after.update_time,
+        }
+    }
+}
+
+async fn insert(tx: &Tx<'_>, task: &Task) -> Result<(), Error> {
+    match tx.task_insert(task).await {
+        Err(docket_store::Error::Exists(_)) => Err(Error::IdTaken { id: task.id }),
+        outcome => Ok(outcome?),
+    }
+}
+
+async fn follow(tx: &Tx<'_>, link: &Link) -> Result<(), Error> {
+    match link {
+        Link::Release(task) => Ok(tx.occurrence_release(*task).await?),
+        Link::Claim { task, predecessor } => {
+            match tx.occurrence_claim(task, *predecessor).await {
+                // Somebody else made the occurrence meanwhile: the next attempt finds it.
+                Err(docket_store::Error::Exists(_)) => return Err(Error::Conflict),
+                outcome => outcome?,
+            }
+            match predecessor {
+                Some(predecessor) => Ok(tx.successor_arrived(*predecessor).await?),
+                None => Ok(()),
+            }
+        }
+    }
+}

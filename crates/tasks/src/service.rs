@@ -1,0 +1,305 @@
+//! `TaskService`: reads the request, asks the store, answers.
+
+use docket_domain::{Instant, RequestId, Series, SeriesId, Task, TaskId, TimeDelta, UserId, recurrence};
+use docket_proto::v1;
+use docket_proto::v1::preview_occurrences_response::Occurrence;
+use docket_proto::v1::task_service_server::TaskService;
+use docket_rpc::page::Question;
+use docket_rpc::{OrStatus as _, caller, to_status};
+use docket_store::outbox::Trace;
+use docket_store::tasks::{Cursor, Listing};
+use docket_wire::answer::{occurrence_to_proto, task_to_proto};
+use docket_wire::request::{self, PreviewSource, Transition};
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+
+use crate::mutation::{Asked, Decision, Effect, Link, Writer, digest};
+use crate::occurrence::{self, Predecessor};
+use crate::{Deps, Error};
+
+/// How long a completed task may wait for its successor before that counts as a gap.
+const GAP_AGE: TimeDelta = TimeDelta::seconds(60);
+
+/// Where a page ends early, in bytes: gRPC clients take answers of 4 MiB.
+const PAGE_BYTES: usize = 3 << 20;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// The target's service.
+#[derive(Clone)]
+pub struct Service {
+    writer: Writer,
+}
+
+impl Service {
+    pub(crate) fn new(topic: String, deps: Deps) -> Self {
+        Self { writer: Writer::new(topic, deps) }
+    }
+
+    async fn get(&self, owner: &UserId, id: TaskId) -> Result<Task, Error> {
+        self.writer.store().task_get(owner, id).await?.ok_or(Error::NotFound { id })
+    }
+
+    fn new_series(&self) -> SeriesId {
+        SeriesId::from_uuid(self.writer.uuid())
+    }
+
+    async fn create(&self, asked: Asked, create: request::Create) -> Result<v1::Task, Error> {
+        let id = create.task_id.unwrap_or_else(|| TaskId::from_uuid(self.writer.uuid()));
+        let content = create.content.with_default_reminder();
+        let change = Task::create(id, asked.user.clone(), content, self.new_series(), self.writer.now());
+        let answer = task_to_proto(&change.after);
+        if create.validate_only {
+            return Ok(answer);
+        }
+        let asked = Asked { foreseen: Some(answer), ..asked };
+        let change = &change;
+        self.writer
+            .mutate(&asked, &move |_, _| -> Decision<'_> {
+                Box::pin(async move {
+                    let claim = change.after.series.is_some();
+                    let claim = claim.then(|| Link::Claim { task: change.after.clone(), predecessor: None });
+                    Ok(Effect { links: claim.into_iter().collect(), ..Effect::of(change.clone()) })
+                })
+            })
+            .await
+    }
+
+    async fn create_occurrence(
+        &self,
+        asked: Asked,
+        create: request::Create,
+        of: Predecessor,
+    ) -> Result<v1::Task, Error> {
+        let id = create.task_id.unwrap_or_else(|| TaskId::from_uuid(self.writer.uuid()));
+        let (owner, content) = (&asked.user, &create.content);
+        self.writer
+            .mutate(&asked, &move |tx, now| -> Decision<'_> {
+                Box::pin(occurrence::appear(tx, owner, of, id, content.clone(), now))
+            })
+            .await
+    }
+
+    async fn update(&self, asked: Asked, update: request::Update) -> Result<v1::Task, Error> {
+        let series = self.new_series();
+        if update.validate_only {
+            let task = self.get(&asked.user, update.task_id).await?;
+            let effect = changed(task, &update, series, self.writer.now())?;
+            return Ok(task_to_proto(&effect.answer));
+        }
+        let (owner, update) = (&asked.user, &update);
+        self.writer
+            .mutate(&asked, &move |tx, now| -> Decision<'_> {
+                Box::pin(async move {
+                    let id = update.task_id;
+                    let task = tx.task_lock(owner, id).await?.ok_or(Error::NotFound { id })?;
+                    changed(task, update, series, now)
+                })
+            })
+            .await
+    }
+
+    /// A transition that looks at nothing but the task.
+    async fn transition(
+        &self,
+        asked: Asked,
+        transition: Transition,
+        step: fn(&Task, Instant) -> Result<docket_domain::Change, docket_domain::task::Refused>,
+    ) -> Result<v1::Task, Error> {
+        let (owner, transition) = (&asked.user, &transition);
+        self.writer
+            .mutate(&asked, &move |tx, now| -> Decision<'_> {
+                Box::pin(async move {
+                    let id = transition.task_id;
+                    let task = tx.task_lock(owner, id).await?.ok_or(Error::NotFound { id })?;
+                    check_etag(&task, transition.etag.as_deref())?;
+                    let change = step(&task, now).map_err(|refused| Error::refused(&task, refused))?;
+                    Ok(Effect::of(change))
+                })
+            })
+            .await
+    }
+
+    async fn reopen(&self, asked: Asked, transition: Transition) -> Result<v1::Task, Error> {
+        let (owner, transition) = (&asked.user, &transition);
+        self.writer
+            .mutate(&asked, &move |tx, now| -> Decision<'_> {
+                Box::pin(async move {
+                    let id = transition.task_id;
+                    let task = tx.task_lock(owner, id).await?.ok_or(Error::NotFound { id })?;
+                    check_etag(&task, transition.etag.as_deref())?;
+                    occurrence::reopen(tx, task, now).await
+                })
+            })
+            .await
+    }
+
+    async fn preview(&self, owner: &UserId, preview: request::Preview) -> Result<Vec<Occurrence>, Error> {
+        let (content, series, first) = match preview.source {
+            PreviewSource::Task(id) => {
+                let task = self.get(owner, id).await?;
+                (task.content, task.series, None)
+            }
+            PreviewSource::Content(content) => {
+                let due = content.due.filter(|_| content.recurrence.is_some());
+                let series = due.map(|due| Series::first(self.new_series(), due, content.time_zone));
+                let first = due.zip(series).map(|(due, series)| recurrence::Next { due, series });
+                (*content, series, first)
+            }
+        };
+        let mut occurrences: Vec<recurrence::Next> = first.into_iter().collect();
+        if let (Some(rule), Some(due), Some(series)) = (&content.recurrence, content.due, &series) {
+            let rest = preview.limit.saturating_sub(occurrences.len());
+            occurrences.extend(recurrence::preview(rule, series, due, content.time_zone, rest));
+        }
+        occurrences.truncate(preview.limit);
+        Ok(occurrences.iter().map(|next| occurrence_to_proto(next, content.time_zone)).collect())
+    }
+}
+
+#[tonic::async_trait]
+impl TaskService for Service {
+    async fn create_task(&self, request: Request<v1::CreateTaskRequest>) -> Answer<v1::Task> {
+        let create = request::create(request.get_ref()).map_err(Error::from).or_status()?;
+        if let Some((id, version)) = create.occurrence_of {
+            caller::service(&request)?;
+            let asked = asked(&request, "CreateTask", create.request_id)?;
+            return answer(self.create_occurrence(asked, create, Predecessor { id, version }).await);
+        }
+        answer(self.create(asked(&request, "CreateTask", create.request_id)?, create).await)
+    }
+
+    async fn get_task(&self, request: Request<v1::GetTaskRequest>) -> Answer<v1::Task> {
+        let owner = caller::user(&request)?;
+        let id = request::get(request.get_ref()).map_err(Error::from).or_status()?;
+        answer(self.get(owner, id).await.map(|task| task_to_proto(&task)))
+    }
+
+    async fn list_tasks(&self, request: Request<v1::ListTasksRequest>) -> Answer<v1::ListTasksResponse> {
+        let owner = caller::user(&request)?;
+        let list = request::list(request.get_ref(), self.writer.now()).map_err(Error::from).or_status()?;
+        let arguments =
+            v1::ListTasksRequest { page_size: 0, page_token: String::new(), ..request.get_ref().clone() };
+        let question = Question::new("ListTasks", owner, &arguments);
+        let listing = Listing {
+            filter: &list.filter,
+            order: list.order,
+            show_deleted: list.show_deleted,
+            after: question.cursor(&list.page_token).or_status()?,
+            limit: list.page_size,
+        };
+        let listed = self.writer.store().task_list(owner, &listing).await;
+        let (tasks, more) = listed.map_err(Error::from).or_status()?;
+        let (kept, more) = within_bytes(&tasks, more);
+        let last = tasks.get(..kept.len()).and_then(<[Task]>::last).filter(|_| more);
+        let next = last.map(|last| question.token(&Cursor::of(last, list.order.field)));
+        let next_page_token = next.transpose().or_status()?.unwrap_or_default();
+        Ok(Response::new(v1::ListTasksResponse { tasks: kept, next_page_token }))
+    }
+
+    async fn update_task(&self, request: Request<v1::UpdateTaskRequest>) -> Answer<v1::Task> {
+        let update = request::update(request.get_ref()).map_err(Error::from).or_status()?;
+        answer(self.update(asked(&request, "UpdateTask", update.request_id)?, update).await)
+    }
+
+    async fn delete_task(&self, request: Request<v1::DeleteTaskRequest>) -> Answer<v1::Task> {
+        let transition = request::delete(request.get_ref()).map_err(Error::from).or_status()?;
+        let asked = asked(&request, "DeleteTask", transition.request_id)?;
+        answer(self.transition(asked, transition, Task::delete).await)
+    }
+
+    async fn complete_task(&self, request: Request<v1::CompleteTaskRequest>) -> Answer<v1::Task> {
+        let transition = request::complete(request.get_ref()).map_err(Error::from).or_status()?;
+        let asked = asked(&request, "CompleteTask", transition.request_id)?;
+        answer(self.transition(asked, transition, Task::complete).await)
+    }
+
+    async fn reopen_task(&self, request: Request<v1::ReopenTaskRequest>) -> Answer<v1::Task> {
+        let transition = request::reopen(request.get_ref()).map_err(Error::from).or_status()?;
+        answer(self.reopen(asked(&request, "ReopenTask", transition.request_id)?, transition).await)
+    }
+
+    async fn preview_occurrences(
+        &self,
+        request: Request<v1::PreviewOccurrencesRequest>,
+    ) -> Answer<v1::PreviewOccurrencesResponse> {
+        let owner = caller::user(&request)?;
+        let preview = request::preview(request.get_ref()).map_err(Error::from).or_status()?;
+        let occurrences = self.preview(owner, preview).await.or_status()?;
+        Ok(Response::new(v1::PreviewOccurrencesResponse { occurrences }))
+    }
+
+    async fn list_series_gaps(
+        &self,
+        request: Request<v1::ListSeriesGapsRequest>,
+    ) -> Answer<v1::ListSeriesGapsResponse> {
+        let service = caller::service(&request)?;
+        let gaps = request::gaps(request.get_ref()).map_err(Error::from).or_status()?;
+        let question =
+            Question::new("ListSeriesGaps", &service.subject, &v1::ListSeriesGapsRequest::default());
+        let after: Option<Cursor> = question.cursor(&gaps.page_token).or_status()?;
+        let before = self.writer.now() - GAP_AGE;
+        let listed = self.writer.store().series_gap_list(before, after.as_ref(), gaps.page_size).await;
+        let (tasks, more) = listed.map_err(Error::from).or_status()?;
+        let (kept, more) = within_bytes(&tasks, more);
+        let last = tasks.get(..kept.len()).and_then(<[Task]>::last).filter(|_| more);
+        let next = last.map(|last| question.token(&Cursor::of_gap(last)));
+        let next_page_token = next.transpose().or_status()?.unwrap_or_default();
+        Ok(Response::new(v1::ListSeriesGapsResponse { tasks: kept, next_page_token }))
+    }
+}
+
+fn answer(outcome: Result<v1::Task, Error>) -> Answer<v1::Task> {
+    outcome.map(Response::new).map_err(|error| to_status(&error))
+}
+
+#[expect(clippy::result_large_err, reason = "the signature of every tonic handler")]
+fn asked<T: prost::Message>(
+    request: &Request<T>,
+    method: &'static str,
+    request_id: Option<RequestId>,
+) -> Result<Asked, Status> {
+    let trace = caller::trace_context(request);
+    let trace = trace.traceparent.map(|parent| Trace { parent, state: trace.tracestate });
+    Ok(Asked {
+        user: caller::user(request)?.clone(),
+        trace,
+        method,
+        repeatable: request_id.map(|id| (id, digest(request.get_ref()))),
+        foreseen: None,
+    })
+}
+
+fn check_etag(task: &Task, etag: Option<&str>) -> Result<(), Error> {
+    let current = docket_wire::answer::etag(task);
+    match etag {
+        Some(given) if given != current => Err(Error::EtagMismatch { id: task.id, etag: current }),
+        _ => Ok(()),
+    }
+}
+
+/// The task with the update applied.
+fn changed(task: Task, update: &request::Update, series: SeriesId, now: Instant) -> Result<Effect, Error> {
+    check_etag(&task, update.etag.as_deref())?;
+    let content = update.patch.apply(&task.content)?;
+    let change = task.update(content, series, now).map_err(|refused| Error::refused(&task, refused))?;
+    let Some(change) = change else { return Ok(Effect::none(task)) };
+    let joins = task.series.is_none() && change.after.series.is_some();
+    let claim = joins.then(|| Link::Claim { task: change.after.clone(), predecessor: None });
+    Ok(Effect { links: claim.into_iter().collect(), ..Effect::of(change) })
+}
+
+/// As many of the tasks as one answer can hold, at least one, and whether there are more.
+fn within_bytes(tasks: &[Task], more: bool) -> (Vec<v1::Task>, bool) {
+    let mut kept = Vec::with_capacity(tasks.len());
+    let mut bytes = 0;
+    for task in tasks {
+        let task = task_to_proto(task);
+        bytes += task.encoded_len();
+        if bytes > PAGE_BYTES && !kept.is_empty() {
+            return (kept, true);
+        }
+        kept.push(task);
+    }
+    (kept, more)
+}
