@@ -87,3 +87,29 @@ pub struct Topic {
     /// The handlers of the topic in this process.
     pub handlers: Vec<&'static str>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_and_are_spread() {
+        let config = Config { retry_min_ms: 200, retry_max_ms: 5_000, ..Config::default() };
+        let pauses = [1, 2, 3, 5, 6, 60, u32::MAX].map(|failures| config.pause(failures, 0.0).as_millis());
+        assert_eq!(pauses, [200, 400, 800, 3_200, 5_000, 5_000, 5_000]);
+        assert_eq!(config.pause(1, 1.0).as_millis(), 100);
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_by_its_key() {
+        let check = |config: Config, key: &str| {
+            assert!(config.check().is_err_and(|what| what.contains(key)), "{key}")
+        };
+        assert!(Config::default().check().is_ok());
+        check(Config { batch: 0, ..Config::default() }, "batch");
+        check(Config { batch: 501, ..Config::default() }, "batch");
+        check(Config { poll_ms: 9, ..Config::default() }, "poll_ms");
+        check(Config { retry_min_ms: 0, ..Config::default() }, "retry_min_ms");
+        check(Config { retry_min_ms: 9_000, ..Config::default() }, "retry_min_ms");
+    }
+}

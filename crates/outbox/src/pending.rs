@@ -71,3 +71,33 @@ impl Waiting {
         self.0.retain(|event, _| there(*event));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn an_event_waits_for_its_receipt_then_for_its_pauses_and_is_forgotten_when_it_ends() {
+        let (mut waiting, now) = (Waiting::default(), Instant::now());
+        let [one, two] = [1, 2].map(|number| EventId::from_uuid(Uuid::from_u128(number)));
+        let second = Duration::from_secs(1);
+        assert!(waiting.is_due(one, now) && !waiting.is_published(one));
+
+        waiting.published(one, now, second);
+        assert!(!waiting.is_due(one, now), "its receipts may still come");
+        assert!(waiting.is_due(one, now + second) && waiting.is_published(one), "they did not come");
+        assert_eq!(waiting.parked(), 0, "waiting for a receipt is no failure");
+
+        waiting.failed(two, now, second);
+        waiting.failed(two, now, 2 * second);
+        assert_eq!((waiting.failures(two), waiting.parked()), (2, 1));
+        assert!(!waiting.is_due(two, now + second) && waiting.is_due(two, now + 2 * second));
+        assert!(!waiting.is_published(two), "no receipt can come for what nobody took");
+
+        waiting.ended(one);
+        assert!(waiting.is_due(one, now) && !waiting.is_published(one));
+        waiting.keep(|event| event == one);
+        assert_eq!((waiting.failures(two), waiting.parked()), (0, 0), "it left the outbox by another way");
+    }
+}

@@ -1,7 +1,7 @@
 //! The tasks of a user, and the series that they stand in.
 
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
-use docket_domain::{Instant, State, Task, TaskId, UserId};
+use docket_domain::{Instant, Series, State, Task, TaskId, UserId};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{
     Alias, Expr, ExprTrait as _, Func, LikeExpr, OnConflict, Query, SelectStatement, SimpleExpr,
@@ -172,12 +172,16 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Claims the task's instant of its series, as the successor of `predecessor` if there is one;
+    /// Claims an instant of a series for the task, as the successor of `predecessor` if there is one;
     /// [`Error::Exists`] when either is taken.
-    pub async fn occurrence_claim(&self, task: &Task, predecessor: Option<TaskId>) -> Result<(), Error> {
-        let Some(series) = &task.series else { return Ok(()) };
+    pub async fn occurrence_claim(
+        &self,
+        task: TaskId,
+        series: &Series,
+        predecessor: Option<TaskId>,
+    ) -> Result<(), Error> {
         let row = occurrences::ActiveModel {
-            task_id: Set(task.id.as_uuid()),
+            task_id: Set(task.as_uuid()),
             series_id: Set(series.id.as_uuid()),
             occurrence_time: Set(micros(series.occurrence_time)),
             predecessor_id: Set(predecessor.map(TaskId::as_uuid)),

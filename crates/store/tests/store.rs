@@ -1,5 +1,7 @@
 //! The store on SQLite in memory: what is written is read back, in the order and the number that was promised.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use chrono::{NaiveDate, TimeZone as _, Utc};
 use docket_domain::content::{Channel, Moment};
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use docket_domain::{Change, EventId, Instant, RequestId, Task, TaskId, UserId};
+use docket_domain::{Change, EventId, Instant, RequestId, Series, Task, TaskId, UserId};
 use docket_proto::v1;
 use docket_store::idempotency::{Call, Earlier};
 use docket_store::outbox::{NewEvent, Trace};
@@ -53,9 +53,16 @@ pub(crate) struct Effect {
 /// A change to which task stands where in a series.
 pub(crate) enum Link {
     /// The task takes its place, behind its predecessor if it has one.
-    Claim { task: Task, predecessor: Option<TaskId> },
+    Claim { task: TaskId, series: Series, predecessor: Option<TaskId> },
     /// The task gives its place back.
     Release(TaskId),
+}
+
+impl Link {
+    /// The task takes its place, if it stands in a series.
+    pub(crate) fn claim(task: &Task, predecessor: Option<TaskId>) -> Option<Self> {
+        task.series.map(|series| Self::Claim { task: task.id, series, predecessor })
+    }
 }
 
 impl Effect {
@@ -185,8 +192,8 @@ async fn insert(tx: &Tx<'_>, task: &Task) -> Result<(), Error> {
 async fn follow(tx: &Tx<'_>, link: &Link) -> Result<(), Error> {
     match link {
         Link::Release(task) => Ok(tx.occurrence_release(*task).await?),
-        Link::Claim { task, predecessor } => {
-            match tx.occurrence_claim(task, *predecessor).await {
+        Link::Claim { task, series, predecessor } => {
+            match tx.occurrence_claim(*task, series, *predecessor).await {
                 // Somebody else made the occurrence meanwhile: the next attempt finds it.
                 Err(docket_store::Error::Exists(_)) => return Err(Error::Conflict),
                 outcome => outcome?,

@@ -33,8 +33,8 @@ pub(crate) async fn appear(
     }
     let change = Task::occurrence(id, &predecessor, content, now)
         .map_err(|_| Error::PredecessorChanged { id: of.id })?;
-    let claim = Link::Claim { task: change.after.clone(), predecessor: Some(of.id) };
-    Ok(Effect { links: vec![claim], ..Effect::of(change) })
+    let claim = Link::claim(&change.after, Some(of.id));
+    Ok(Effect { links: claim.into_iter().collect(), ..Effect::of(change) })
 }
 
 /// Opens a task again, and takes its next occurrence back.

@@ -57,8 +57,7 @@ impl Service {
         self.writer
             .mutate(&asked, &move |_, _| -> Decision<'_> {
                 Box::pin(async move {
-                    let claim = change.after.series.is_some();
-                    let claim = claim.then(|| Link::Claim { task: change.after.clone(), predecessor: None });
+                    let claim = Link::claim(&change.after, None);
                     Ok(Effect { links: claim.into_iter().collect(), ..Effect::of(change.clone()) })
                 })
             })
@@ -253,7 +252,6 @@ fn answer(outcome: Result<v1::Task, Error>) -> Answer<v1::Task> {
     outcome.map(Response::new).map_err(|error| to_status(&error))
 }
 
-#[expect(clippy::result_large_err, reason = "the signature of every tonic handler")]
 fn asked<T: prost::Message>(
     request: &Request<T>,
     method: &'static str,
@@ -284,8 +282,7 @@ fn changed(task: Task, update: &request::Update, series: SeriesId, now: Instant)
     let content = update.patch.apply(&task.content)?;
     let change = task.update(content, series, now).map_err(|refused| Error::refused(&task, refused))?;
     let Some(change) = change else { return Ok(Effect::none(task)) };
-    let joins = task.series.is_none() && change.after.series.is_some();
-    let claim = joins.then(|| Link::Claim { task: change.after.clone(), predecessor: None });
+    let claim = if task.series.is_none() { Link::claim(&change.after, None) } else { None };
     Ok(Effect { links: claim.into_iter().collect(), ..Effect::of(change) })
 }
 
