@@ -1,0 +1,151 @@
+//! What a sidecar says to an app (`dapr.proto.runtime.v1.AppCallback`), as far as tests say it themselves.
+//!
+//! Written by hand from Dapr's published contract: a mistake in the code under test is not shared.
+
+use http::uri::PathAndQuery;
+use tonic::client::Grpc;
+use tonic::codegen::http;
+use tonic::metadata::MetadataKey;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+
+/// One event. Fields as in Dapr's `TopicEventRequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct TopicEvent {
+    /// Names the event.
+    #[prost(string, tag = "1")]
+    pub id: String,
+    /// Who made it.
+    #[prost(string, tag = "2")]
+    pub source: String,
+    /// What happened.
+    #[prost(string, tag = "3")]
+    pub r#type: String,
+    /// The version of CloudEvents.
+    #[prost(string, tag = "4")]
+    pub spec_version: String,
+    /// What `data` is.
+    #[prost(string, tag = "5")]
+    pub data_content_type: String,
+    /// The topic.
+    #[prost(string, tag = "6")]
+    pub topic: String,
+    /// The data.
+    #[prost(bytes = "vec", tag = "7")]
+    pub data: Vec<u8>,
+    /// The pub/sub component.
+    #[prost(string, tag = "8")]
+    pub pubsub_name: String,
+}
+
+impl TopicEvent {
+    /// What a sidecar makes of published bytes when the subscription is for raw ones.
+    pub fn raw(pubsub: &str, topic: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self {
+            id: uuid::Uuid::new_v4().to_string(),
+            source: "Dapr".to_owned(),
+            r#type: "com.dapr.event.sent".to_owned(),
+            spec_version: "1.0".to_owned(),
+            data_content_type: "application/octet-stream".to_owned(),
+            topic: topic.to_owned(),
+            data: bytes.into(),
+            pubsub_name: pubsub.to_owned(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct TopicAnswer {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// A due job. Fields as in Dapr's `JobEventRequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct JobEvent {
+    /// Names the job.
+    #[prost(string, tag = "1")]
+    pub name: String,
+    /// The method that the app is asked for.
+    #[prost(string, tag = "3")]
+    pub method: String,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct Nothing {}
+
+/// What an app says to an event.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answer {
+    /// The sidecar may forget it.
+    Success,
+    /// The sidecar shall bring it again.
+    Retry,
+    /// The sidecar shall drop it.
+    Drop,
+}
+
+/// Says things to an app, with metadata on every call.
+#[derive(Clone, Debug)]
+pub struct Callback {
+    channel: Channel,
+    metadata: Vec<(&'static str, String)>,
+}
+
+impl Callback {
+    /// Over this connection, with nothing that proves anything.
+    pub fn new(channel: Channel) -> Self {
+        Self { channel, metadata: Vec::new() }
+    }
+
+    /// Adds an entry to the metadata.
+    pub fn with(mut self, key: &'static str, value: &str) -> Self {
+        self.metadata.push((key, value.to_owned()));
+        self
+    }
+
+    /// Adds what a sidecar proves itself with.
+    pub fn with_token(self, token: &str) -> Self {
+        self.with("dapr-api-token", token)
+    }
+
+    /// Brings an event.
+    pub async fn topic_event(&self, event: TopicEvent) -> Result<Answer, Status> {
+        let answer: TopicAnswer = self.say("OnTopicEvent", event).await?;
+        match answer.status {
+            0 => Ok(Answer::Success),
+            1 => Ok(Answer::Retry),
+            2 => Ok(Answer::Drop),
+            other => panic!("{other} is no answer to an event"),
+        }
+    }
+
+    /// Brings a due job.
+    pub async fn job_event(&self, job: JobEvent) -> Result<(), Status> {
+        let Nothing {} = self.say("OnJobEvent", job).await?;
+        Ok(())
+    }
+
+    async fn say<Q, A>(&self, method: &str, question: Q) -> Result<A, Status>
+    where
+        Q: prost::Message + Send + Sync + 'static,
+        A: prost::Message + Default + Send + Sync + 'static,
+    {
+        let path: PathAndQuery =
+            format!("/dapr.proto.runtime.v1.AppCallback/{method}").parse().expect("a path");
+        let mut request = Request::new(question);
+        for (key, value) in &self.metadata {
+            let key = MetadataKey::from_static(key);
+            request.metadata_mut().insert(key, value.parse().expect("metadata is ASCII"));
+        }
+        let mut client = Grpc::new(self.channel.clone());
+        client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+        Ok(client.unary(request, path, ProstCodec::default()).await?.into_inner())
+    }
+}
+
+/// Whether an error says that the caller is not let in, and not that something broke on the way.
+pub fn refused(status: &Status) -> bool {
+    matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied)
+}

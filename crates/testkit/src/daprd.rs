@@ -1,0 +1,201 @@
+//! A sidecar.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
+
+use tonic::transport::Channel;
+
+use crate::port::Port;
+use crate::process::{Process, Program};
+use crate::{client, http, tool};
+
+/// The resource that is the sidecar's own configuration.
+const CONFIGURATION: &str = "config.yaml";
+
+/// A sidecar to be started.
+#[derive(Debug)]
+pub struct DaprdBuilder {
+    app_id: String,
+    http: Port,
+    grpc: Port,
+    internal: Port,
+    metrics: Port,
+    app: Option<(u16, String)>,
+    scheduler: Option<u16>,
+    resources: BTreeMap<String, String>,
+}
+
+/// A sidecar.
+#[derive(Debug)]
+pub struct Daprd {
+    process: Process,
+    http: SocketAddr,
+    grpc: SocketAddr,
+    metrics: SocketAddr,
+}
+
+impl Daprd {
+    /// Reserves the ports of a sidecar without an app, scheduler and resources.
+    pub fn builder(app_id: &str) -> DaprdBuilder {
+        DaprdBuilder {
+            app_id: app_id.to_owned(),
+            http: Port::reserve(),
+            grpc: Port::reserve(),
+            internal: Port::reserve(),
+            metrics: Port::reserve(),
+            app: None,
+            scheduler: None,
+            resources: BTreeMap::new(),
+        }
+    }
+
+    /// Waits until it is healthy, which needs its app to listen.
+    pub async fn ready(&mut self) {
+        let http = self.http;
+        self.process.ready(async || http::get(http, "/v1.0/healthz").await).await;
+    }
+
+    /// Waits until it delivers the topics of its app.
+    pub async fn subscribed(&mut self) {
+        let http = self.http;
+        self.process
+            .ready(async || {
+                let metadata = http::get(http, "/v1.0/metadata").await?;
+                let metadata: serde_json::Value =
+                    serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
+                let subscriptions = metadata["subscriptions"].as_array().map_or(0, Vec::len);
+                if subscriptions > 0 { Ok(()) } else { Err("no subscriptions".to_owned()) }
+            })
+            .await;
+    }
+
+    /// Kills it if it runs, and starts it again with what it had.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+        self.ready().await;
+    }
+
+    /// The sum of a counter over all its labels; 0 when it has never counted.
+    pub async fn counter(&self, name: &str) -> f64 {
+        let metrics = http::get(self.metrics, "/metrics").await;
+        let metrics = metrics.unwrap_or_else(|error| panic!("{error}"));
+        let of_name = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// Its gRPC API.
+    pub fn channel(&self) -> Channel {
+        client::channel(self.grpc)
+    }
+}
+
+impl DaprdBuilder {
+    /// The port of its gRPC API.
+    pub fn grpc_port(&self) -> u16 {
+        self.grpc.number()
+    }
+
+    /// The app: where it listens for the sidecar, and what the sidecar shows it.
+    pub fn app(mut self, port: u16, api_token: &str) -> Self {
+        self.app = Some((port, api_token.to_owned()));
+        self
+    }
+
+    /// The port of the scheduler.
+    pub fn scheduler(mut self, port: u16) -> Self {
+        self.scheduler = Some(port);
+        self
+    }
+
+    /// Adds a resource: a component, say, in YAML.
+    pub fn resource(mut self, name: &str, yaml: &str) -> Self {
+        self.resources.insert(format!("{name}.yaml"), yaml.to_owned());
+        self
+    }
+
+    /// Adds copies of all resources of a folder.
+    pub fn resources_of(mut self, folder: &Path) -> Self {
+        for file in yaml_files(folder) {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let yaml = std::fs::read_to_string(&file);
+            self.resources.insert(name, yaml.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        }
+        self
+    }
+
+    /// Starts it without waiting.
+    pub fn spawn(self) -> Daprd {
+        let (http, grpc, metrics) = (self.http.address(), self.grpc.address(), self.metrics.address());
+        let mut program = Program::new("daprd", tool("DOCKET_DAPRD"));
+        program.arguments = [
+            format!("--app-id={}", self.app_id),
+            "--dapr-listen-addresses=127.0.0.1".to_owned(),
+            format!("--dapr-http-port={}", http.port()),
+            format!("--dapr-grpc-port={}", grpc.port()),
+            "--dapr-internal-grpc-listen-address=127.0.0.1".to_owned(),
+            format!("--dapr-internal-grpc-port={}", self.internal.number()),
+            "--metrics-listen-address=127.0.0.1".to_owned(),
+            format!("--metrics-port={}", metrics.port()),
+            "--resources-path=resources".to_owned(),
+        ]
+        .into();
+        // What it tells other sidecars.
+        program.environment.insert("DAPR_HOST_IP".to_owned(), "127.0.0.1".to_owned());
+        if let Some((port, token)) = self.app {
+            program.arguments.extend([
+                format!("--app-port={port}"),
+                "--app-protocol=grpc".to_owned(),
+                "--enable-app-health-check".to_owned(),
+                "--app-health-probe-interval=1".to_owned(),
+                "--app-health-probe-timeout=1000".to_owned(),
+            ]);
+            program.environment.insert("APP_API_TOKEN".to_owned(), token);
+        }
+        if let Some(port) = self.scheduler {
+            program.arguments.push(format!("--scheduler-host-address=127.0.0.1:{port}"));
+        }
+        if self.resources.contains_key(CONFIGURATION) {
+            program.arguments.push(format!("--config=resources/{CONFIGURATION}"));
+        }
+        program.ports = vec![self.http, self.grpc, self.internal, self.metrics];
+
+        let mut process = Process::new(program);
+        let folder = process.folder().join("resources");
+        std::fs::create_dir(&folder).expect("a folder can be made");
+        for (name, yaml) in &self.resources {
+            std::fs::write(folder.join(name), yaml).expect("a file can be written");
+        }
+        process.spawn();
+        Daprd { process, http, grpc, metrics }
+    }
+
+    /// Starts it, and waits until it is healthy.
+    pub async fn start(self) -> Daprd {
+        let mut daprd = self.spawn();
+        daprd.ready().await;
+        daprd
+    }
+}
+
+fn yaml_files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let files = entries.map(|entry| entry.expect("a folder can be read").path());
+    files.filter(|file| file.extension().is_some_and(|extension| extension == "yaml")).collect()
+}
+
+impl Deref for Daprd {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Daprd {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}

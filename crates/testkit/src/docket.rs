@@ -1,0 +1,168 @@
+//! The binary under test.
+
+use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
+
+use docket_store::Store;
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::client;
+use crate::port::Port;
+use crate::process::{Process, Program};
+use crate::user::User;
+
+/// A Docket to be started.
+#[derive(Debug)]
+pub struct DocketBuilder {
+    program: Program,
+    public: Port,
+    app: Port,
+    failpoints: Vec<String>,
+}
+
+/// A Docket with a database of its own.
+#[derive(Debug)]
+pub struct Docket {
+    process: Process,
+    public: SocketAddr,
+    app: SocketAddr,
+}
+
+impl Docket {
+    /// Reserves the ports of the binary, which a test names by `env!("CARGO_BIN_EXE_docket")`.
+    pub fn builder(binary: &Path) -> DocketBuilder {
+        let (public, app) = (Port::reserve(), Port::reserve());
+        let mut program = Program::new("docket", binary);
+        program.arguments = vec!["serve".to_owned()];
+        for (name, value) in [
+            ("DOCKET_DATA_DIR", ".".to_owned()),
+            ("DOCKET_DATABASE__URL", "sqlite:docket.db".to_owned()),
+            ("DOCKET_LISTEN__PUBLIC", public.address().to_string()),
+            ("DOCKET_LISTEN__APP", app.address().to_string()),
+            ("NO_COLOR", "1".to_owned()),
+            ("RUST_BACKTRACE", "1".to_owned()),
+        ] {
+            program.environment.insert(name.to_owned(), value);
+        }
+        DocketBuilder { program, public, app, failpoints: Vec::new() }
+    }
+
+    /// Waits until it says that it is serving.
+    pub async fn ready(&mut self) {
+        let health = HealthClient::new(self.public_channel());
+        let ask = async || {
+            let answer = health.clone().check(HealthCheckRequest::default()).await;
+            let status = answer.map_err(|status| status.to_string())?.into_inner().status();
+            if status == ServingStatus::Serving { Ok(()) } else { Err(format!("health is {status:?}")) }
+        };
+        self.process.ready(ask).await;
+    }
+
+    /// Kills it if it runs, and starts it again with what it had, but without failpoints.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.spawn();
+        self.ready().await;
+    }
+
+    /// Runs another command of the binary, in the same folder and environment.
+    ///
+    /// # Panics
+    /// When it fails.
+    pub fn run(&self, arguments: &[&str]) -> String {
+        let output = self.process.command().args(arguments).output().expect("the binary can be run");
+        let (said, error) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "docket {arguments:?}: {}: {error}", output.status);
+        said.into_owned()
+    }
+
+    /// A token of the user's.
+    pub fn token(&self, user: &str) -> String {
+        self.run(&["token", "--user", user]).trim().to_owned()
+    }
+
+    /// The API, as this user.
+    pub fn user(&self, name: &str) -> User {
+        User::new(self.public_channel(), &self.token(name))
+    }
+
+    /// Its database, opened once more.
+    pub async fn store(&self) -> Store {
+        let url = format!("sqlite:{}", self.folder().join("docket.db").display());
+        let config = docket_store::Config { url, read_connections: 1, ..docket_store::Config::default() };
+        Store::open(&config).await.expect("the database can be opened")
+    }
+
+    /// The public port.
+    pub fn public_channel(&self) -> Channel {
+        client::channel(self.public)
+    }
+
+    /// The port that is meant for the sidecar.
+    pub fn app_channel(&self) -> Channel {
+        client::channel(self.app)
+    }
+}
+
+impl DocketBuilder {
+    /// The port that is meant for the sidecar.
+    pub fn app_port(&self) -> u16 {
+        self.app.number()
+    }
+
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.program.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// The sidecar: the port of its gRPC API, and what it shows when it calls.
+    pub fn sidecar(self, grpc_port: u16, app_api_token: &str) -> Self {
+        self.env("DOCKET_DAPR__ENDPOINT", &format!("http://127.0.0.1:{grpc_port}"))
+            .env("APP_API_TOKEN", app_api_token)
+    }
+
+    /// Arms a failpoint, for the first start only. Needs a binary that was built with them.
+    pub fn failpoint(mut self, name: &str, action: &str) -> Self {
+        self.failpoints.push(format!("{name}={action}"));
+        self
+    }
+
+    /// Starts it without waiting.
+    pub fn spawn(mut self) -> Docket {
+        if !self.failpoints.is_empty() {
+            self.program.first_environment.insert("FAILPOINTS".to_owned(), self.failpoints.join(";"));
+        }
+        let (public, app) = (self.public.address(), self.app.address());
+        self.program.ports = vec![self.public, self.app];
+        let mut process = Process::new(self.program);
+        process.spawn();
+        Docket { process, public, app }
+    }
+
+    /// Starts it, and waits until it serves.
+    pub async fn start(self) -> Docket {
+        let mut docket = self.spawn();
+        docket.ready().await;
+        docket
+    }
+}
+
+impl Deref for Docket {
+    type Target = Process;
+
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl DerefMut for Docket {
+    fn deref_mut(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}

@@ -1,0 +1,42 @@
+//! Real processes for tests: daprd, scheduler, docket.
+#![doc = include_str!("../README.md")]
+
+pub mod callback;
+mod client;
+mod daprd;
+mod docket;
+mod guard;
+mod http;
+mod port;
+mod process;
+mod scheduler;
+mod stack;
+mod user;
+mod wait;
+
+pub use client::{Audit, Bearer, Tasks};
+pub use daprd::{Daprd, DaprdBuilder};
+pub use docket::{Docket, DocketBuilder};
+pub use port::Port;
+pub use process::{Process, Program};
+pub use scheduler::{Scheduler, SchedulerBuilder};
+pub use stack::{Stack, StackBuilder};
+pub use user::{User, at, due, once, repeating};
+pub use wait::wait_for;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// How long a program may take to start or to stop. Generous: a slow machine is no failure.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The program that an environment variable names.
+fn tool(variable: &str) -> PathBuf {
+    let Some(path) = std::env::var_os(variable).map(PathBuf::from) else {
+        panic!(
+            "{variable} is not set: these tests need real Dapr programs; run them with `cargo xtask test`"
+        );
+    };
+    // Absolute, since every process runs in a folder of its own.
+    path.canonicalize().unwrap_or_else(|error| panic!("{variable} names {}: {error}", path.display()))
+}
