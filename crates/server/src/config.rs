@@ -1,0 +1,211 @@
+//! Configuration in layers: defaults, then a file, then `DOCKET_…` of the environment, then flags.
+//!
+//! An unknown key stops the start with its name: a misspelt key that is silently ignored is a promise broken later.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::Figment;
+use figment::providers::{Env, Format as _, Serialized, Toml};
+use serde::{Deserialize, Serialize};
+
+use crate::target::Target;
+
+/// The prefix of every variable of the environment; `__` stands for the dot of a nested key.
+const PREFIX: &str = "DOCKET_";
+
+/// The variables with the prefix that are read elsewhere.
+const NOT_KEYS: [&str; 1] = ["config"];
+
+/// Everything that can be configured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The roles to run; all when empty.
+    pub targets: Vec<Target>,
+    /// Where generated secrets are kept.
+    pub data_dir: PathBuf,
+    /// What is logged: directives of `tracing_subscriber::EnvFilter`.
+    pub log: String,
+    /// How log lines look: `text` or `json`.
+    pub log_format: LogFormat,
+    /// How long calls that are under way may take after the order to stop, in seconds.
+    pub drain_seconds: u64,
+    /// Where the data is.
+    pub database: docket_store::Config,
+    /// The addresses that are listened on.
+    pub listen: Listen,
+    /// Who may call.
+    pub auth: docket_rpc::AuthConfig,
+    /// The sidecar.
+    pub dapr: docket_sidecar::Config,
+    /// Limits of every call.
+    pub server: docket_rpc::ServerConfig,
+    /// The target `tasks`.
+    pub tasks: docket_tasks::Config,
+    /// The target `recurrence`.
+    pub recurrence: docket_recurrence::Config,
+    /// The relay.
+    pub outbox: docket_outbox::Config,
+}
+
+/// The addresses that are listened on. Port 0 takes a free one.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Listen {
+    /// The API, health and reflection, for clients.
+    pub public: SocketAddr,
+    /// What the sidecar calls (`--app-port`): loopback or pod-local.
+    pub app: SocketAddr,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people at a terminal.
+    #[default]
+    Text,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            targets: Vec::new(),
+            data_dir: PathBuf::from("."),
+            log: "info,sqlx=warn,sea_orm_migration=warn,h2=warn,hyper=warn".to_owned(),
+            log_format: LogFormat::default(),
+            drain_seconds: 20,
+            database: Default::default(),
+            listen: Default::default(),
+            auth: Default::default(),
+            dapr: Default::default(),
+            server: Default::default(),
+            tasks: Default::default(),
+            recurrence: Default::default(),
+            outbox: Default::default(),
+        }
+    }
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            public: SocketAddr::from(([127, 0, 0, 1], 7600)),
+            app: SocketAddr::from(([127, 0, 0, 1], 7601)),
+        }
+    }
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file named on the command line is not there.
+    #[error("the configuration file {0} does not exist")]
+    NoFile(PathBuf),
+    /// A key is unknown or its value is not of its kind; one line for each.
+    #[error("the configuration is wrong:\n{0}")]
+    Wrong(String),
+}
+
+/// What the command line says; every value is one that was given.
+#[derive(Debug, Default, Serialize)]
+pub struct Flags {
+    /// `--target`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
+    /// `--public-address` and `--app-address`.
+    pub listen: ListenFlags,
+}
+
+/// The addresses that the command line gives.
+#[derive(Debug, Default, Serialize)]
+pub struct ListenFlags {
+    /// `--public-address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public: Option<SocketAddr>,
+    /// `--app-address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<SocketAddr>,
+}
+
+impl Config {
+    /// Reads all layers.
+    pub fn load(file: Option<&Path>, flags: Flags) -> Result<Self, Error> {
+        let mut layers = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = file {
+            if !file.is_file() {
+                return Err(Error::NoFile(file.to_owned()));
+            }
+            layers = layers.merge(Toml::file_exact(file));
+        }
+        let environment = Env::prefixed(PREFIX).ignore(&NOT_KEYS).split("__");
+        let mut config: Self = layers
+            .merge(environment)
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(|error| wrong(&error))?;
+        // Dapr's own variables come last: they say where the sidecar is, when nothing of ours does.
+        let dapr = config.dapr.or_environment(|name| std::env::var(name).ok());
+        config.dapr = dapr.map_err(|error| Error::Wrong(format!("dapr: {error}")))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// The rules that concern several keys at once.
+    fn check(&self) -> Result<(), Error> {
+        let mut wrong = Vec::new();
+        if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            wrong.push(format!("log: {:?} is not a filter", self.log));
+        }
+        if let Err(what) = self.outbox.check() {
+            wrong.push(format!("outbox: {what}"));
+        }
+        if let Some(what) = self.missing_receipts() {
+            wrong.push(what);
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(Error::Wrong(wrong.join("\n"))) }
+    }
+
+    /// Receipts come from the handlers' inboxes, so every handler must be in this process.
+    fn missing_receipts(&self) -> Option<String> {
+        let needs = self.runs(Target::Tasks)
+            && self.dapr.enabled
+            && self.outbox.confirm == docket_outbox::Confirm::Receipts;
+        let missing: Vec<&str> = [Target::Audit, Target::Recurrence]
+            .into_iter()
+            .filter(|target| !self.runs(*target))
+            .map(Target::name)
+            .collect();
+        (needs && !missing.is_empty()).then(|| {
+            let missing = missing.join(", ");
+            format!("outbox.confirm: \"receipts\" needs every handler in this process, but targets lacks {missing}; with a durable broker, set it to \"broker\"")
+        })
+    }
+
+    /// Whether this process plays the role.
+    pub fn runs(&self, target: Target) -> bool {
+        self.targets.is_empty() || self.targets.contains(&target)
+    }
+
+    /// The file of the HS256 secret, unless `auth` names another one.
+    pub fn secret_file(&self) -> PathBuf {
+        self.data_dir.join("secret")
+    }
+
+    /// The configuration as a file that would make it; secrets are left out.
+    pub fn print(&self) -> Result<String, toml::ser::Error> {
+        toml::to_string_pretty(self)
+    }
+}
+
+fn wrong(error: &figment::Error) -> Error {
+    let lines = error.clone().into_iter().map(|error| {
+        let path = error.path.join(".");
+        let source = error.metadata.as_ref().map(|metadata| metadata.name.to_string()).unwrap_or_default();
+        format!("{path}: {} ({source})", error.kind)
+    });
+    Error::Wrong(lines.collect::<Vec<_>>().join("\n"))
+}

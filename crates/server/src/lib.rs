@@ -1,0 +1,10 @@
+//! The binary `docket`: arguments, configuration, and the roles that one process plays.
+#![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod args;
+pub mod commands;
+pub mod config;
+pub mod logging;
+pub mod source;
+pub mod target;

@@ -1,0 +1,66 @@
+//! Entry point of `docket`: reads arguments and configuration, then does one thing.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use docket_server::app::App;
+use docket_server::args::{Args, Command, Way};
+use docket_server::config::{Config, Flags};
+use docket_server::{commands, logging};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// What a process that was started wrongly ends with (`EX_USAGE` of sysexits.h).
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    // Failpoints of `FAILPOINTS` in binaries that are built with them, for tests.
+    #[cfg(feature = "failpoints")]
+    let _scenario = fail::FailScenario::setup();
+
+    let Args { config, command } = Args::parse();
+    let (command, flags) = match command {
+        Command::Serve(serve) => (None, serve.into_flags()),
+        other => (Some(other), Flags::default()),
+    };
+    let config = match Config::load(config.as_deref(), flags) {
+        Ok(config) => config,
+        Err(error) => return fail(&anyhow::Error::new(error), USAGE),
+    };
+    match run(config, command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    use std::io::Write as _;
+    // When standard error is gone there is nobody left to tell.
+    let _ = writeln!(std::io::stderr(), "docket: {error:#}");
+    ExitCode::from(code)
+}
+
+#[tokio::main]
+async fn run(config: Config, command: Option<Command>) -> anyhow::Result<()> {
+    match command {
+        None | Some(Command::Serve(_)) => serve(config).await,
+        Some(Command::Migrate { way }) => commands::migrate(&config, way.unwrap_or(Way::Up)).await,
+        Some(Command::Token(token)) => commands::token(&config, &token),
+        Some(Command::Config { action }) => commands::config(&config, action),
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    logging::start(&config);
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stopped = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stopped.cancel();
+    });
+    App::build(config).await?.run(stop).await
+}

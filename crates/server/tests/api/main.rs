@@ -1,0 +1,15 @@
+//! The whole API in one process, on a database file, with a sidecar that is away: what its users see.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod audit;
+mod authorization;
+mod config;
+mod errors;
+mod harness;
+mod idempotency;
+mod listing;
+mod process;
+mod series;
+mod statements;
+mod tasks;

@@ -1,0 +1,107 @@
+//! Docket is killed at the worst moments: after the restart nothing is lost and nothing is doubled.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+
+use docket_proto::v1::recurrence::Pattern;
+use docket_proto::v1::{CompleteTaskRequest, CreateTaskRequest, Task};
+use docket_testkit::{Stack, due, repeating};
+use tonic::{Response, Status};
+
+const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
+
+/// SIGABRT: how a failpoint ends the process.
+const ABORTED: i32 = 6;
+
+/// A stack that will crash once, and a client that repeats what failed.
+struct Doomed {
+    stack: Stack,
+    crashed: bool,
+}
+
+impl Doomed {
+    async fn call(&mut self, call: impl AsyncFn() -> Result<Response<Task>, Status>) -> Task {
+        match call().await {
+            Ok(answer) => answer.into_inner(),
+            Err(status) => {
+                assert!(!self.crashed, "a failure without a crash: {status}");
+                self.restart_after_crash().await;
+                call().await.unwrap().into_inner()
+            }
+        }
+    }
+
+    async fn restart_after_crash(&mut self) {
+        let status = self.stack.docket.wait_exit().await;
+        assert_eq!(status.signal(), Some(ABORTED), "{status}");
+        self.crashed = true;
+        self.stack.docket.restart().await;
+    }
+}
+
+/// Creates and completes a recurring task, with a crash at the failpoint on the way. Every call carries a request id, and
+/// is repeated with it when the crash took the answer away.
+async fn check(point: &str, action: &str) {
+    let stack = Stack::builder(Path::new(DOCKET))
+        .env("DOCKET_OUTBOX__RECEIPT_TIMEOUT_MS", "1000")
+        .failpoint(point, action)
+        .start()
+        .await;
+    let alice = stack.user("alice");
+    let mut doomed = Doomed { stack, crashed: false };
+    let request_id = || uuid::Uuid::new_v4().to_string();
+
+    let backup = repeating("Back up", Pattern::Daily, "2027-03-27T12:00:00+01:00", "Europe/Berlin");
+    let request = CreateTaskRequest { task: Some(backup), request_id: request_id(), ..Default::default() };
+    let task = doomed.call(async || alice.tasks().create_task(request.clone()).await).await;
+    let request =
+        CompleteTaskRequest { task_id: task.task_id.clone(), request_id: request_id(), ..Default::default() };
+    let completed = doomed.call(async || alice.tasks().complete_task(request.clone()).await).await;
+    assert_eq!(completed.version, 2);
+    if !doomed.crashed {
+        doomed.restart_after_crash().await;
+    }
+
+    let successor = alice.successor_of(&task).await;
+    assert_eq!(due(&successor), "2027-03-28T10:00:00Z");
+    doomed.stack.settled().await;
+    alice.expect_followed_once(std::slice::from_ref(&task)).await;
+    alice.expect_story(&task, &["created", "completed"]).await;
+    alice.expect_story(&successor, &["created"]).await;
+}
+
+#[tokio::test]
+async fn after_the_commit_of_a_creation() {
+    check("after-commit", "1*return").await;
+}
+
+#[tokio::test]
+async fn after_the_commit_of_a_completion() {
+    check("after-commit", "1*off->1*return").await;
+}
+
+#[tokio::test]
+async fn after_the_commit_of_the_next_occurrence() {
+    check("after-commit", "2*off->1*return").await;
+}
+
+#[tokio::test]
+async fn after_a_publish() {
+    check("after-publish", "1*return").await;
+}
+
+#[tokio::test]
+async fn before_a_published_event_leaves_the_outbox() {
+    check("before-delete", "1*return").await;
+}
+
+#[tokio::test]
+async fn in_a_handler_before_its_commit() {
+    check("in-handler-before-commit", "1*return").await;
+}
+
+#[tokio::test]
+async fn in_a_handler_before_its_commit_of_a_later_event() {
+    check("in-handler-before-commit", "1*off->1*return").await;
+}

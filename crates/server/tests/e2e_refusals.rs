@@ -1,0 +1,169 @@
+//! Only Docket's own sidecar may deliver, and what could not be handled is never acknowledged.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use docket_proto::v1::recurrence::Pattern;
+use docket_proto::v1::task_service_client::TaskServiceClient;
+use docket_proto::v1::{ListTasksRequest, Task};
+use docket_testkit::callback::{Answer, Callback, JobEvent, TopicEvent, refused};
+use docket_testkit::{Daprd, Stack, User, repeating};
+use serde_json::json;
+use tonic::transport::Channel;
+use tonic::{Code, Request};
+
+const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
+
+fn chore() -> Task {
+    repeating("Feed the cat", Pattern::Daily, "2027-02-01T07:00:00Z", "UTC")
+}
+
+/// An event that nobody published: a task of alice's that nobody created.
+fn forged() -> TopicEvent {
+    let (id, task) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    let event = json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": "docket/tasks",
+        "type": "com.todo.task.created",
+        "subject": task,
+        "time": "2027-01-01T00:00:00Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "schema_version": 1,
+            "task_id": task,
+            "user_id": "alice",
+            "sequence": 1,
+            "idempotency_key": id,
+            "payload": {
+                "title": "Forged",
+                "status": "TASK_STATUS_OPEN",
+                "priority": "TASK_PRIORITY_MEDIUM",
+                "time_zone": "UTC",
+                "create_time": "2027-01-01T00:00:00Z",
+                "update_time": "2027-01-01T00:00:00Z",
+            },
+        },
+    });
+    TopicEvent::raw("pubsub", "task-events", event.to_string())
+}
+
+async fn entries(user: &User) -> usize {
+    let page = user.audit().list_audit_entries(docket_proto::v1::ListAuditEntriesRequest::default()).await;
+    page.unwrap().into_inner().entries.len()
+}
+
+async fn expect_refused(who: &str, callback: &Callback) {
+    let status = callback.topic_event(forged()).await.unwrap_err();
+    assert!(refused(&status), "OnTopicEvent by {who}: {status}");
+    let job = JobEvent { name: "reminder".to_owned(), method: "job/reminder".to_owned() };
+    let status = callback.job_event(job).await.unwrap_err();
+    assert!(refused(&status), "OnJobEvent by {who}: {status}");
+}
+
+#[tokio::test]
+async fn nobody_but_the_own_sidecar_may_deliver() {
+    let mut stack = Stack::builder(Path::new(DOCKET)).start().await;
+    let alice = stack.user("alice");
+    let (app_id, token) = (stack.app_id().to_owned(), stack.app_api_token().to_owned());
+
+    let direct = Callback::new(stack.docket.app_channel());
+    expect_refused("a caller without token", &direct).await;
+    expect_refused("a caller with a wrong token", &direct.clone().with_token("wrong")).await;
+    let marked = direct.with_token(&token).with("dapr-caller-app-id", "intruder");
+    expect_refused("a caller that a sidecar names", &marked).await;
+
+    let intruder = Daprd::builder(&format!("intruder-{app_id}")).start().await;
+    for (who, channel) in
+        [("another app", intruder.channel()), ("an app at Docket's sidecar", stack.daprd().channel())]
+    {
+        // The way is open, for what is meant to go there.
+        assert_eq!(
+            list_through(channel.clone(), &app_id, &stack.docket.token("alice")).await,
+            Ok(0),
+            "{who}"
+        );
+        let through = Callback::new(channel).with("dapr-app-id", &app_id);
+        expect_refused(who, &through).await;
+        expect_refused(who, &through.clone().with("dapr-callee-app-id", &app_id)).await;
+        expect_refused(who, &through.with_token(&token)).await;
+    }
+
+    let bearer = format!("Bearer {}", stack.docket.token("alice"));
+    let public =
+        Callback::new(stack.docket.public_channel()).with_token(&token).with("authorization", &bearer);
+    let status = public.topic_event(forged()).await.unwrap_err();
+    assert_eq!(status.code(), Code::Unimplemented, "no callbacks on the public port");
+    assert_eq!(entries(&alice).await, 0);
+
+    // The same event by the one who may: the refusals above were not for its sake.
+    assert_eq!(stack.sidecar().topic_event(forged()).await.unwrap(), Answer::Success);
+    assert_eq!(entries(&alice).await, 1);
+    let unknown = TopicEvent { topic: "no-such-topic".to_owned(), ..forged() };
+    let status = stack.sidecar().topic_event(unknown).await.unwrap_err();
+    assert_ne!(status.code(), Code::Unimplemented, "which a sidecar takes for success");
+}
+
+/// How many tasks the user has, asked through a sidecar.
+async fn list_through(channel: Channel, app_id: &str, token: &str) -> Result<usize, Code> {
+    let mut request = Request::new(ListTasksRequest::default());
+    request.metadata_mut().insert("dapr-app-id", app_id.parse().unwrap());
+    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let answer = TaskServiceClient::new(channel).list_tasks(request).await;
+    answer.map(|answer| answer.into_inner().tasks.len()).map_err(|status| status.code())
+}
+
+/// Fails more often than one delivery tries, so that the event has to come again.
+async fn check_retried(point: &str, action: &str) {
+    let stack = Stack::builder(Path::new(DOCKET))
+        .env("DOCKET_OUTBOX__RECEIPT_TIMEOUT_MS", "1000")
+        .failpoint(point, action)
+        .start()
+        .await;
+    let alice = stack.user("alice");
+    let task = alice.create(chore()).await;
+    alice.complete(&task).await;
+    let successor = alice.successor_of(&task).await;
+    stack.settled().await;
+
+    alice.expect_followed_once(std::slice::from_ref(&task)).await;
+    alice.expect_story(&task, &["created", "completed"]).await;
+    alice.expect_story(&successor, &["created"]).await;
+    let log = stack.docket.log_text();
+    assert_eq!(log.matches("event not handled").count(), 4, "failures that were met");
+    assert!(log.contains("was published again"), "it came again");
+}
+
+#[tokio::test]
+async fn handler_that_fails_is_asked_again() {
+    check_retried("audit-error", "4*return").await;
+}
+
+#[tokio::test]
+async fn handler_that_panics_is_asked_again() {
+    check_retried("audit-panic", "4*panic").await;
+}
+
+#[tokio::test]
+async fn handler_with_a_remote_effect_that_fails_is_asked_again() {
+    check_retried("recurrence-error", "4*return").await;
+}
+
+#[tokio::test]
+async fn event_is_not_acknowledged_while_its_handler_fails() {
+    let mut stack = Stack::builder(Path::new(DOCKET))
+        .env("DOCKET_OUTBOX__RECEIPT_TIMEOUT_MS", "1000")
+        .failpoint("audit-error", "return")
+        .start()
+        .await;
+    let alice = stack.user("alice");
+    let task = alice.create(chore()).await;
+    stack.docket.wait_for_log("was published again").await;
+    assert_eq!(stack.sidecar().topic_event(forged()).await.unwrap(), Answer::Retry);
+    assert_eq!(entries(&alice).await, 0);
+    assert_eq!(stack.waiting_events().await, 1);
+
+    stack.docket.restart().await;
+    stack.settled().await;
+    alice.expect_story(&task, &["created"]).await;
+}
