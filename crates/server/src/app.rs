@@ -136,6 +136,8 @@ impl App {
 
         // A part that ends before it is told to takes the others with it.
         let early = tokio::select! {
+            // First, because parts that were told to stop end too.
+            biased;
             () = stop.cancelled() => None,
             ended = parts.join_next() => ended,
         };

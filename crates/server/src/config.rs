@@ -5,8 +5,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use figment::Figment;
 use figment::providers::{Env, Format as _, Serialized, Toml};
+use figment::value::{Dict, Map};
+use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::target::Target;
@@ -16,6 +17,9 @@ const PREFIX: &str = "DOCKET_";
 
 /// The variables with the prefix that are read elsewhere.
 const NOT_KEYS: [&str; 1] = ["config"];
+
+/// The keys whose variables are taken as they are written. Others are read as TOML would: `true` is no text.
+const SECRETS: [&str; 3] = ["auth.secret", "dapr.api_token", "dapr.app_api_token"];
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -142,8 +146,10 @@ impl Config {
             layers = layers.merge(Toml::file_exact(file));
         }
         let environment = Env::prefixed(PREFIX).ignore(&NOT_KEYS).split("__");
+        let secrets = Verbatim(environment.clone().only(&SECRETS));
         let mut config: Self = layers
             .merge(environment)
+            .merge(secrets)
             .merge(Serialized::defaults(flags))
             .extract()
             .map_err(|error| wrong(&error))?;
@@ -201,11 +207,38 @@ impl Config {
     }
 }
 
+/// Variables whose values are texts, whatever they look like: a secret may be all digits, and an error that said so
+/// would show it.
+struct Verbatim(Env);
+
+impl Provider for Verbatim {
+    fn metadata(&self) -> Metadata {
+        self.0.metadata()
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let mut sections: Map<String, Map<String, String>> = Map::new();
+        for (key, text) in self.0.iter() {
+            if let Some((section, name)) = key.as_str().split_once('.') {
+                sections.entry(section.to_owned()).or_default().insert(name.to_owned(), text);
+            }
+        }
+        let sections: Dict = sections.into_iter().map(|(name, section)| (name, section.into())).collect();
+        Ok(Profile::Default.collect(sections))
+    }
+}
+
 fn wrong(error: &figment::Error) -> Error {
     let lines = error.clone().into_iter().map(|error| {
-        let path = error.path.join(".");
-        let source = error.metadata.as_ref().map(|metadata| metadata.name.to_string()).unwrap_or_default();
-        format!("{path}: {} ({source})", error.kind)
+        let mut line = error.kind.to_string();
+        if !error.path.is_empty() {
+            line = format!("{}: {line}", error.path.join("."));
+        }
+        let Some(metadata) = &error.metadata else { return line };
+        match &metadata.source {
+            Some(source) => format!("{line} ({} {source})", metadata.name),
+            None => format!("{line} ({})", metadata.name),
+        }
     });
     Error::Wrong(lines.collect::<Vec<_>>().join("\n"))
 }

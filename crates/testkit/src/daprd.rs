@@ -129,7 +129,7 @@ impl DaprdBuilder {
     /// Starts it without waiting.
     pub fn spawn(self) -> Daprd {
         let (http, grpc, metrics) = (self.http.address(), self.grpc.address(), self.metrics.address());
-        let mut program = Program::new("daprd", tool("DOCKET_DAPRD"));
+        let mut program = Program::new("daprd", tool("TOOL_DAPRD"));
         program.arguments = [
             format!("--app-id={}", self.app_id),
             "--dapr-listen-addresses=127.0.0.1".to_owned(),

@@ -54,7 +54,7 @@ impl SchedulerBuilder {
     /// Starts it without waiting.
     pub fn spawn(self) -> Scheduler {
         let (port, health, [client, peer]) = (self.port.number(), self.health.address(), &self.etcd);
-        let mut program = Program::new("scheduler", tool("DOCKET_SCHEDULER"));
+        let mut program = Program::new("scheduler", tool("TOOL_SCHEDULER"));
         program.arguments = [
             "--listen-address=127.0.0.1".to_owned(),
             format!("--port={port}"),

@@ -1,0 +1,56 @@
+//! The door to everything that a fresh checkout needs.
+#![doc = include_str!("../README.md")]
+
+mod check;
+mod dev;
+mod guard;
+mod process;
+mod progress;
+mod test;
+mod tidy;
+mod tools;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// What a fresh checkout of Docket needs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs Docket on this machine, with a real sidecar and scheduler, until Ctrl-C.
+    Dev(dev::Args),
+    /// Runs the tests: the unit ring, then the default ring against a real sidecar.
+    Test(test::Args),
+    /// Finds or builds the programs that the other commands use.
+    Tools(tools::Args),
+    /// Checks everything that needs no test: format, lints, dependencies, contract, layout.
+    Check,
+    /// Ends the process groups named on standard input when that is closed.
+    #[command(hide = true)]
+    Guard,
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().command {
+        Command::Dev(args) => dev::run(args),
+        Command::Test(args) => test::run(&args),
+        Command::Tools(args) => tools::run(&args),
+        Command::Check => check::run(),
+        Command::Guard => guard::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

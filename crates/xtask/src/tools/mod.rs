@@ -1,0 +1,245 @@
+//! The programs that the commands use: found on the machine, else built once into a cache folder.
+
+mod build;
+mod recipe;
+mod version;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
+
+use crate::{process, workspace};
+use recipe::Recipe;
+use version::Version;
+
+/// The oldest Dapr that Docket works with: before it, the scheduler can stop triggering jobs.
+const OLDEST_DAPR: Version = Version::release(1, 18, 3);
+
+/// What `tools` takes.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Which ones; those of `dev` when absent.
+    #[arg(value_enum, value_name = "NAME")]
+    names: Vec<Tool>,
+    /// Prints one line `name=path` for each on standard output.
+    #[arg(long)]
+    print: bool,
+}
+
+/// A program that is not part of Docket.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, ValueEnum)]
+pub(crate) enum Tool {
+    /// Dapr's sidecar.
+    Daprd,
+    /// Dapr's scheduler, which keeps the jobs.
+    Scheduler,
+    /// Calls gRPC services from a shell.
+    Grpcurl,
+    /// Lints the contract.
+    Buf,
+    /// Checks dependencies.
+    CargoDeny,
+}
+
+impl Tool {
+    /// What `dev` uses.
+    pub(crate) const DEV: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Grpcurl];
+    /// What the tests of the default ring use.
+    pub(crate) const TEST: [Self; 2] = [Self::Daprd, Self::Scheduler];
+    const ALL: [Self; 5] = [Self::Daprd, Self::Scheduler, Self::Grpcurl, Self::Buf, Self::CargoDeny];
+
+    /// The name of its file.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Daprd => "daprd",
+            Self::Scheduler => "scheduler",
+            Self::Grpcurl => "grpcurl",
+            Self::Buf => "buf",
+            Self::CargoDeny => "cargo-deny",
+        }
+    }
+
+    /// The variable that names the file to use, whatever else is installed.
+    pub(crate) const fn variable(self) -> &'static str {
+        match self {
+            Self::Daprd => "TOOL_DAPRD",
+            Self::Scheduler => "TOOL_SCHEDULER",
+            Self::Grpcurl => "TOOL_GRPCURL",
+            Self::Buf => "TOOL_BUF",
+            Self::CargoDeny => "TOOL_CARGO_DENY",
+        }
+    }
+
+    /// Whether this file is the tool, and new enough.
+    fn accepts(self, file: &Path) -> Result<(), String> {
+        if !process::is_program(file) {
+            return Err("is not a program".to_owned());
+        }
+        let mut ask = Command::new(file);
+        match self {
+            // It has no way to ask. A certificate that is not there ends it right after it has said its version, before
+            // it listens or writes anywhere.
+            Self::Scheduler => ask.args([
+                "--tls-enabled",
+                "--trust-anchors-file=/nonexistent",
+                "--sentry-address=",
+                "--enable-metrics=false",
+                "--healthz-listen-address=127.0.0.1",
+                "--healthz-port=0",
+            ]),
+            _ => ask.arg("--version"),
+        };
+        let answer = process::answer(&mut ask).unwrap_or_default();
+        let oldest = match self {
+            Self::Daprd | Self::Scheduler => OLDEST_DAPR,
+            // Nothing that is used of it is younger than what anybody has.
+            Self::Grpcurl if answer.contains("grpcurl") => return Ok(()),
+            Self::Grpcurl => return Err("is not grpcurl".to_owned()),
+            Self::Buf | Self::CargoDeny => {
+                match Version::parse(&Recipe::of(self).map_err(|error| error.to_string())?.version) {
+                    Some(version) => version,
+                    None => return Ok(()),
+                }
+            }
+        };
+        match Version::find(&answer) {
+            Some(version) if version >= oldest => Ok(()),
+            Some(version) => Err(format!("is version {version}; {oldest} or newer is needed")),
+            None => Err(format!("does not say a version; {oldest} or newer is needed")),
+        }
+    }
+
+    /// Finds it on this machine.
+    fn find(self) -> Result<Option<PathBuf>> {
+        let variable = self.variable();
+        if let Some(file) = std::env::var_os(variable).filter(|file| !file.is_empty()).map(PathBuf::from) {
+            let file = std::path::absolute(&file).with_context(|| format!("{variable} is no path"))?;
+            return match self.accepts(&file) {
+                Ok(()) => Ok(Some(file)),
+                Err(why) => bail!("{variable} names {}, which {why}", file.display()),
+            };
+        }
+        let dapr = workspace::home().map(|home| home.join(".dapr").join("bin").join(self.name()));
+        let dapr = dapr.filter(|file| Self::TEST.contains(&self) && file.exists());
+        for file in process::on_path(self.name()).into_iter().chain(dapr) {
+            match self.accepts(&file) {
+                Ok(()) => return Ok(Some(file)),
+                Err(why) => eprintln!("{} is not used: it {why}.", file.display()),
+            }
+        }
+        let built = Recipe::of(self)?.file()?;
+        Ok(process::is_program(&built).then_some(built))
+    }
+}
+
+/// Which tools there are, and which have to be built.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    found: BTreeMap<Tool, PathBuf>,
+    missing: Vec<Recipe>,
+}
+
+impl Plan {
+    /// Looks for the tools, and makes sure that those which are missing can be built. Changes nothing.
+    pub(crate) fn new(tools: &[Tool]) -> Result<Self> {
+        let mut plan = Self { found: BTreeMap::new(), missing: Vec::new() };
+        for &tool in tools {
+            match tool.find()? {
+                Some(file) => {
+                    plan.found.insert(tool, file);
+                }
+                None => plan.missing.push(Recipe::of(tool)?),
+            }
+        }
+        build::check_prerequisites(&plan.missing)?;
+        Ok(plan)
+    }
+
+    /// Builds what is missing.
+    pub(crate) fn carry_out(mut self) -> Result<Paths> {
+        for recipe in self.missing {
+            let file = build::build(&recipe)?;
+            self.found.insert(recipe.tool, file);
+        }
+        Ok(Paths(self.found))
+    }
+}
+
+/// Where the tools are.
+#[derive(Debug)]
+pub(crate) struct Paths(BTreeMap<Tool, PathBuf>);
+
+impl Paths {
+    /// Where one is that was asked for.
+    pub(crate) fn of(&self, tool: Tool) -> Result<&Path> {
+        self.0.get(&tool).map(PathBuf::as_path).with_context(|| format!("{} was not asked for", tool.name()))
+    }
+}
+
+/// Finds or builds.
+pub(crate) fn run(args: &Args) -> Result<()> {
+    let names = if args.names.is_empty() { Tool::DEV.to_vec() } else { args.names.clone() };
+    let paths = Plan::new(&names)?.carry_out()?;
+    for (tool, file) in &paths.0 {
+        if args.print {
+            writeln!(std::io::stdout(), "{}={}", tool.name(), file.display())?;
+        } else {
+            eprintln!("{}: {}", tool.name(), file.display());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    /// What is said about a program that answers `says`.
+    fn judged(tool: Tool, says: &str) -> Result<(), String> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(tool.name());
+        // Copied by another process: a file that this one writes stays open in whatever another test starts meanwhile,
+        // and a program that is open for writing cannot be run.
+        let draft = folder.path().join("draft");
+        fs::write(&draft, format!("#!/bin/sh\necho '{says}' >&2\nexit 1\n")).unwrap();
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Command::new("cp").arg("-p").arg(&draft).arg(&file).status().unwrap().success());
+        tool.accepts(&file)
+    }
+
+    #[test]
+    fn installed_programs_are_taken_when_new_enough() {
+        let old = "1.18.3 or newer is needed";
+        let check = |tool, says: &str, expect: Result<(), &str>| match (judged(tool, says), expect) {
+            (Ok(()), Ok(())) => {}
+            (Err(why), Err(expect)) => assert!(why.contains(expect), "{why}"),
+            (got, _) => panic!("{says:?}: {got:?}"),
+        };
+        check(Tool::Daprd, "1.18.3", Ok(()));
+        check(Tool::Daprd, "1.19.0-rc.1", Ok(()));
+        check(Tool::Daprd, "1.18.2", Err(old));
+        check(Tool::Daprd, "1.18.3-rc.2", Err(old));
+        check(Tool::Daprd, "edge", Err(old));
+        check(
+            Tool::Scheduler,
+            "time=\"05.58\" msg=\"Starting Dapr Scheduler Service -- version 1.18.4 -- commit \"",
+            Ok(()),
+        );
+        check(Tool::Scheduler, "Error: unknown flag: --trust-anchors-file", Err(old));
+        check(Tool::Grpcurl, "grpcurl dev build <no version set>", Ok(()));
+        check(Tool::Buf, "1.2.0", Err("is version 1.2.0"));
+    }
+
+    #[test]
+    fn what_is_no_program_is_not_taken() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        assert_eq!(Tool::Daprd.accepts(file.path()), Err("is not a program".to_owned()));
+    }
+}

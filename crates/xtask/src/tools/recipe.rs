@@ -1,0 +1,225 @@
+//! How each tool is built, and where the result is kept.
+//!
+//! The versions are pinned in the Go modules of `crates/xtask/tools`, and nowhere else.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, Result};
+
+use super::Tool;
+use crate::workspace;
+
+/// The version of cargo-deny, the one tool that comes from crates.io.
+const CARGO_DENY: &str = "0.20.2";
+
+/// How a tool is built.
+#[derive(Debug)]
+pub(crate) struct Recipe {
+    /// Which.
+    pub(crate) tool: Tool,
+    /// At which version.
+    pub(crate) version: String,
+    /// How long it takes from nothing on two cores.
+    pub(crate) takes: &'static str,
+    /// From what.
+    pub(crate) from: From,
+}
+
+/// What a tool is built from.
+#[derive(Debug)]
+pub(crate) enum From {
+    /// A Go module of this repository.
+    Go(GoModule),
+    /// A package of crates.io.
+    Crate,
+}
+
+/// A Go module that pins a tool.
+#[derive(Debug)]
+pub(crate) struct GoModule {
+    /// Where it is.
+    pub(crate) folder: PathBuf,
+    /// The oldest Go that can build it, as its `go.mod` says.
+    pub(crate) oldest_go: String,
+    package: &'static str,
+    flags: Vec<String>,
+}
+
+impl Recipe {
+    /// The recipe of a tool.
+    pub(crate) fn of(tool: Tool) -> Result<Self> {
+        let (folder, module, package, takes) = match tool {
+            Tool::Daprd => ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/daprd", "5 minutes"),
+            Tool::Scheduler => {
+                ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/scheduler", "2 minutes")
+            }
+            Tool::Grpcurl => (
+                "grpcurl",
+                "github.com/fullstorydev/grpcurl",
+                "github.com/fullstorydev/grpcurl/cmd/grpcurl",
+                "2 minutes",
+            ),
+            Tool::Buf => ("buf", "github.com/bufbuild/buf", "github.com/bufbuild/buf/cmd/buf", "3 minutes"),
+            Tool::CargoDeny => {
+                return Ok(Self {
+                    tool,
+                    version: CARGO_DENY.to_owned(),
+                    takes: "2 minutes",
+                    from: From::Crate,
+                });
+            }
+        };
+        let folder = workspace::root().join("crates/xtask/tools").join(folder);
+        let manifest = folder.join("go.mod");
+        let manifest =
+            fs::read_to_string(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
+        let version = required(&manifest, module).with_context(|| format!("no go.mod pins {module}"))?;
+        let oldest_go = value(&manifest, "go").context("a go.mod without a version of Go")?;
+        let says = match tool {
+            Tool::Daprd | Tool::Scheduler => format!(
+                " -X github.com/dapr/dapr/pkg/buildinfo.version={version} -X github.com/dapr/kit/logger.DaprVersion={version}"
+            ),
+            Tool::Grpcurl => format!(" -X main.version={version}"),
+            Tool::Buf | Tool::CargoDeny => String::new(),
+        };
+        let mut flags = vec!["-mod=readonly".to_owned(), "-trimpath".to_owned()];
+        if tool == Tool::Daprd {
+            flags.push("-tags=stablecomponents".to_owned());
+        }
+        flags.push(format!("-ldflags=-s -w{says}"));
+        let module = GoModule { folder, oldest_go: oldest_go.to_owned(), package, flags };
+        Ok(Self { tool, version: version.to_owned(), takes, from: From::Go(module) })
+    }
+
+    /// The folder in which the result is kept. Its name changes with everything that goes into the build.
+    pub(crate) fn folder(&self) -> Result<PathBuf> {
+        let mut hash = Hash::default();
+        hash.add(std::env::consts::OS.as_bytes());
+        hash.add(std::env::consts::ARCH.as_bytes());
+        if let From::Go(module) = &self.from {
+            for flag in &module.flags {
+                hash.add(flag.as_bytes());
+            }
+            for file in files(&module.folder)? {
+                let name = file.strip_prefix(&module.folder).unwrap_or(&file);
+                hash.add(name.as_os_str().as_encoded_bytes());
+                hash.add(&fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
+            }
+        }
+        let name = format!("{}-{}-{:016x}", self.tool.name(), self.version, hash.0);
+        Ok(workspace::cache()?.join(name))
+    }
+
+    /// The file of the built tool.
+    pub(crate) fn file(&self) -> Result<PathBuf> {
+        Ok(self.folder()?.join(self.tool.name()))
+    }
+
+    /// The command that builds, and where it leaves the file.
+    pub(crate) fn command(&self, into: &Path) -> (Command, PathBuf) {
+        match &self.from {
+            From::Go(module) => {
+                let file = into.join(self.tool.name());
+                let mut go = Command::new("go");
+                go.current_dir(&module.folder);
+                // What the user set for other modules must not change this build, and no C compiler is needed for it.
+                go.env("GOFLAGS", "").env("GOWORK", "off").env("CGO_ENABLED", "0");
+                go.args(["build", "-v"]).args(&module.flags).arg("-o").arg(&file).arg(module.package);
+                (go, file)
+            }
+            From::Crate => {
+                let mut cargo = workspace::cargo();
+                cargo.args(["install", "--locked", "--version", &self.version, "--root"]).arg(into);
+                cargo.arg(self.tool.name());
+                (cargo, into.join("bin").join(self.tool.name()))
+            }
+        }
+    }
+}
+
+/// The version without `v` at which a `go.mod` requires a module.
+fn required<'a>(manifest: &'a str, module: &str) -> Option<&'a str> {
+    manifest.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word == "require");
+        (words.next()? == module).then(|| words.next()).flatten()?.strip_prefix('v')
+    })
+}
+
+/// The value of a directive of a `go.mod`.
+fn value<'a>(manifest: &'a str, directive: &str) -> Option<&'a str> {
+    manifest.lines().find_map(|line| line.strip_prefix(directive)?.strip_prefix(' ')).map(str::trim)
+}
+
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            files.extend(self::files(&path)?);
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// FNV-1a: the same on every machine and with every compiler, and nobody attacks the name of a folder.
+struct Hash(u64);
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hash {
+    fn add(&mut self, bytes: &[u8]) {
+        let length = bytes.len() as u64;
+        for byte in bytes.iter().copied().chain(length.to_le_bytes()) {
+            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::version::Version;
+
+    #[test]
+    fn every_tool_has_a_version_and_a_place_of_its_own() {
+        let mut folders = Vec::new();
+        for tool in Tool::ALL {
+            let recipe = Recipe::of(tool).unwrap();
+            assert!(Version::parse(&recipe.version).is_some(), "{recipe:?}");
+            if let From::Go(module) = &recipe.from {
+                assert!(Version::parse(&module.oldest_go).is_some(), "{module:?}");
+            }
+            folders.push(recipe.folder().unwrap());
+        }
+        folders.sort();
+        folders.dedup();
+        assert_eq!(folders.len(), Tool::ALL.len());
+    }
+
+    #[test]
+    fn pinned_dapr_is_new_enough() {
+        let recipe = Recipe::of(Tool::Daprd).unwrap();
+        assert!(Version::parse(&recipe.version) >= Some(crate::tools::OLDEST_DAPR));
+    }
+
+    #[test]
+    fn hash_tells_where_a_part_ends() {
+        let hash = |parts: &[&str]| {
+            let mut hash = Hash::default();
+            parts.iter().for_each(|part| hash.add(part.as_bytes()));
+            hash.0
+        };
+        assert_ne!(hash(&["ab", "c"]), hash(&["a", "bc"]));
+        assert_eq!(hash(&["ab", "c"]), hash(&["ab", "c"]));
+    }
+}

@@ -1,0 +1,29 @@
+# The menu: each recipe is a door to `cargo xtask` or cargo, which do the work.
+
+# Lists the recipes
+_list:
+    @{{ just_executable() }} --list --unsorted
+
+# Runs Docket with a real sidecar until Ctrl-C (--reset forgets the data)
+dev *ARGS:
+    cargo xtask dev {{ ARGS }}
+
+# Runs all tests: the unit ring, then the default ring
+test *ARGS:
+    cargo xtask test {{ ARGS }}
+
+# Runs the unit ring alone: needs nothing but Rust
+unit *ARGS:
+    cargo xtask test --unit {{ ARGS }}
+
+# Checks layout, format, lints, contract and dependencies
+check:
+    cargo xtask check
+
+# Finds or builds daprd, scheduler, grpcurl, buf, cargo-deny
+tools *ARGS:
+    cargo xtask tools {{ ARGS }}
+
+# Formats the code
+fmt:
+    cargo fmt --all
