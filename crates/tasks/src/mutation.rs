@@ -7,7 +7,7 @@ use docket_domain::{Change, EventId, Instant, RequestId, Series, Task, TaskId, U
 use docket_proto::v1;
 use docket_store::idempotency::{Call, Earlier};
 use docket_store::outbox::{NewEvent, Trace};
-use docket_store::{Store, Tx};
+use docket_store::{Conflict, Store, Tx};
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 
@@ -26,11 +26,14 @@ pub(crate) struct Asked {
     pub(crate) repeatable: Option<(RequestId, [u8; 32])>,
     /// The answer where it is known beforehand, which saves a statement.
     pub(crate) foreseen: Option<v1::Task>,
+    /// Whether everything is to be checked and nothing to be stored.
+    pub(crate) validate_only: bool,
 }
 
 impl Asked {
     fn call(&self) -> Option<Call<'_>> {
-        let (request_id, body_hash) = self.repeatable?;
+        // The id is for the call that is checked here, which is still to come.
+        let (request_id, body_hash) = self.repeatable.filter(|_| !self.validate_only)?;
         Some(Call { user: &self.user, request_id, method: self.method, body_hash })
     }
 }
@@ -79,6 +82,26 @@ impl Effect {
 
 pub(crate) type Decision<'a> = Pin<Box<dyn Future<Output = Result<Effect, Error>> + Send + 'a>>;
 
+/// Why a transaction is rolled back.
+enum Stop {
+    /// It can not be.
+    Refused(Error),
+    /// It could be, and nothing more was asked for.
+    Checked(Box<v1::Task>),
+}
+
+impl From<docket_store::Error> for Stop {
+    fn from(error: docket_store::Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl Conflict for Stop {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Refused(error) if error.is_conflict())
+    }
+}
+
 /// Writes changes.
 #[derive(Clone)]
 pub(crate) struct Writer {
@@ -115,7 +138,20 @@ impl Writer {
         F: for<'a> Fn(&'a Tx<'env>, Instant) -> Decision<'a> + Send + Sync,
     {
         let now = self.now();
-        let answer = self.store().transaction(|tx| Box::pin(self.attempt(tx, asked, now, decide))).await?;
+        let outcome = self.store().transaction(|tx| {
+            Box::pin(async move {
+                match self.attempt(tx, asked, now, decide).await {
+                    // Only the database knows everything that may stand in the way, so it is asked, too.
+                    Ok(answer) if asked.validate_only => Err(Stop::Checked(Box::new(answer))),
+                    outcome => outcome.map_err(Stop::Refused),
+                }
+            })
+        });
+        let answer = match outcome.await {
+            Ok(answer) => answer,
+            Err(Stop::Checked(answer)) => return Ok(*answer),
+            Err(Stop::Refused(error)) => return Err(error),
+        };
         // The transaction is durable, and nobody has been told of it yet.
         fail::fail_point!("after-commit", |_| std::process::abort());
         self.deps.committed.notify_one();

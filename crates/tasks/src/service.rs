@@ -49,10 +49,7 @@ impl Service {
         let content = create.content.with_default_reminder();
         let change = Task::create(id, asked.user.clone(), content, self.new_series(), self.writer.now());
         let answer = task_to_proto(&change.after);
-        if create.validate_only {
-            return Ok(answer);
-        }
-        let asked = Asked { foreseen: Some(answer), ..asked };
+        let asked = Asked { foreseen: Some(answer), validate_only: create.validate_only, ..asked };
         let change = &change;
         self.writer
             .mutate(&asked, &move |_, _| -> Decision<'_> {
@@ -71,6 +68,7 @@ impl Service {
         of: Predecessor,
     ) -> Result<v1::Task, Error> {
         let id = create.task_id.unwrap_or_else(|| TaskId::from_uuid(self.writer.uuid()));
+        let asked = Asked { validate_only: create.validate_only, ..asked };
         let (owner, content) = (&asked.user, &create.content);
         self.writer
             .mutate(&asked, &move |tx, now| -> Decision<'_> {
@@ -81,11 +79,7 @@ impl Service {
 
     async fn update(&self, asked: Asked, update: request::Update) -> Result<v1::Task, Error> {
         let series = self.new_series();
-        if update.validate_only {
-            let task = self.get(&asked.user, update.task_id).await?;
-            let effect = changed(task, &update, series, self.writer.now())?;
-            return Ok(task_to_proto(&effect.answer));
-        }
+        let asked = Asked { validate_only: update.validate_only, ..asked };
         let (owner, update) = (&asked.user, &update);
         self.writer
             .mutate(&asked, &move |tx, now| -> Decision<'_> {
@@ -265,6 +259,7 @@ fn asked<T: prost::Message>(
         method,
         repeatable: request_id.map(|id| (id, digest(request.get_ref()))),
         foreseen: None,
+        validate_only: false,
     })
 }
 

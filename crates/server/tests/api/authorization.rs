@@ -35,10 +35,13 @@ enum Protects {
 /// What a call came to, and where it goes on.
 type Said = Result<(String, String), Status>;
 
+/// A call as somebody, with the argument of its row.
+type Ask = fn(Caller, String) -> Pin<Box<dyn Future<Output = Said> + Send>>;
+
 struct Row {
     method: &'static str,
     protects: Protects,
-    ask: fn(Caller, String) -> Pin<Box<dyn Future<Output = Said> + Send>>,
+    ask: Ask,
 }
 
 async fn said<A: Debug>(call: impl Future<Output = Result<Response<A>, Status>>) -> Said {
@@ -51,9 +54,7 @@ macro_rules! row {
         Row {
             method: $method,
             protects: Protects::$protects,
-            ask: |caller, $argument| {
-                Box::pin(async move { said(caller.$service().$call($request)).await })
-            },
+            ask: |caller, $argument| Box::pin(async move { said(caller.$service().$call($request)).await }),
         }
     };
 }
@@ -111,10 +112,10 @@ fn rows() -> Vec<Row> {
             request_id: uuid(),
         }),
         row!(tasks, "docket.v1.TaskService/PreviewOccurrences", Task,
-            preview_occurrences(task_id) v1::PreviewOccurrencesRequest {
-                source: Some(Source::TaskId(task_id)),
-                page_size: 3,
-            }),
+        preview_occurrences(task_id) v1::PreviewOccurrencesRequest {
+            source: Some(Source::TaskId(task_id)),
+            page_size: 3,
+        }),
         row!(audit, "docket.v1.AuditService/ListAuditEntries", Task,
             list_audit_entries(task_id) v1::ListAuditEntriesRequest { task_id, ..Default::default() }),
         row!(tasks, "docket.v1.TaskService/CreateTask", Id, create_task(task_id) v1::CreateTaskRequest {
@@ -137,8 +138,12 @@ fn rows() -> Vec<Row> {
             method: "docket.v1.TaskService/ListTasks",
             protects: Protects::Page,
             ask: |caller, page_token| {
-                let request =
-                    v1::ListTasksRequest { page_size: 1, page_token, show_deleted: true, ..Default::default() };
+                let request = v1::ListTasksRequest {
+                    page_size: 1,
+                    page_token,
+                    show_deleted: true,
+                    ..Default::default()
+                };
                 Box::pin(async move {
                     let page = caller.tasks().list_tasks(request).await?.into_inner();
                     Ok((format!("{:?}", page.tasks), page.next_page_token))
@@ -149,8 +154,7 @@ fn rows() -> Vec<Row> {
             method: "docket.v1.AuditService/ListAuditEntries",
             protects: Protects::Page,
             ask: |caller, page_token| {
-                let request =
-                    v1::ListAuditEntriesRequest { page_size: 1, page_token, ..Default::default() };
+                let request = v1::ListAuditEntriesRequest { page_size: 1, page_token, ..Default::default() };
                 Box::pin(async move {
                     let page = caller.audit().list_audit_entries(request).await?.into_inner();
                     Ok((format!("{:?}", page.entries), page.next_page_token))
@@ -334,7 +338,7 @@ async fn what_is_for_services_is_for_nobody_else() {
         check(row, api.public().bearer(&service), &internal).await;
         check(row, api.app().bearer(&user), "PermissionDenied MISSING_SCOPE scope=tasks:act-as").await;
     }
-    assert_eq!(bob.all_tasks().await, [completed.clone()], "nothing was created");
+    assert_eq!(bob.all_tasks().await, std::slice::from_ref(&completed), "nothing was created");
     for row in &rows {
         check(row, api.service().acting_for("bob"), "OK").await;
     }

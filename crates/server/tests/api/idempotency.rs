@@ -67,12 +67,9 @@ async fn a_repetition_gets_the_first_answer_whatever_happened_since() {
     let created = first.make(&alice).await.unwrap();
     let id = created.task_id.as_str();
     let mut made = vec![(first, created.clone())];
-    for call in [
-        update(&ids[1], id, "Buy oat milk"),
-        complete(&ids[2], id),
-        reopen(&ids[3], id),
-        delete(&ids[4], id),
-    ] {
+    for call in
+        [update(&ids[1], id, "Buy oat milk"), complete(&ids[2], id), reopen(&ids[3], id), delete(&ids[4], id)]
+    {
         let answer = call.make(&alice).await.unwrap();
         made.push((call, answer));
     }
@@ -147,7 +144,7 @@ async fn calls_at_the_same_time_have_one_effect() {
         first
     };
     let created = all(create(&uuid(), "Buy milk")).await;
-    assert_eq!(alice.all_tasks().await, [created.clone()]);
+    assert_eq!(alice.all_tasks().await, std::slice::from_ref(&created));
     let completed = all(complete(&uuid(), &created.task_id)).await;
     assert_eq!(completed.version, 2);
     assert_eq!(alice.all_tasks().await, [completed]);

@@ -38,12 +38,12 @@ fn due_seconds(task: &v1::Task) -> Option<i64> {
 
 /// The place of a task by one field, and then by its id.
 fn keys(task: &v1::Task, field: &str) -> (i128, String) {
-    let micros = |time: &Option<pbjson_types::Timestamp>| {
+    let nanos = |time: &Option<pbjson_types::Timestamp>| {
         time.as_ref().map_or(0, |time| i128::from(time.seconds) * 1_000_000_000 + i128::from(time.nanos))
     };
     let key = match field {
-        "create_time" => micros(&task.create_time),
-        "update_time" => micros(&task.update_time),
+        "create_time" => nanos(&task.create_time),
+        "update_time" => nanos(&task.update_time),
         "due" => due_seconds(task).map_or(0, i128::from),
         "priority" => i128::from(task.priority),
         other => panic!("{other} is no order"),
@@ -151,7 +151,9 @@ async fn a_filter_leaves_what_it_says() {
         ..once(title)
     };
     alice.create(v1::Task { priority: Priority::Low.into(), ..tagged(once("Alpha"), &["home"]) }).await;
-    alice.create(v1::Task { priority: Priority::Urgent.into(), ..tagged(once("Beta"), &["home", "now"]) }).await;
+    alice
+        .create(v1::Task { priority: Priority::Urgent.into(), ..tagged(once("Beta"), &["home", "now"]) })
+        .await;
     // 31 March in UTC, 1 April in Berlin.
     alice.create(due_at("Gamma", "2027-03-31T22:30:00Z")).await;
     // Starts at 04:00 UTC.
@@ -195,8 +197,7 @@ async fn a_page_token_is_good_for_its_own_question() {
     let alice = api.user("alice");
     alice.create_all((0..3).map(|n| once(&format!("Task {n}")))).await;
     let asked = v1::ListTasksRequest { page_size: 1, ..Default::default() };
-    let page_token =
-        alice.tasks().list_tasks(asked.clone()).await.unwrap().into_inner().next_page_token;
+    let page_token = alice.tasks().list_tasks(asked.clone()).await.unwrap().into_inner().next_page_token;
     let asked = v1::ListTasksRequest { page_token: page_token.clone(), ..asked };
     let wrong = "InvalidArgument INVALID_PAGE_TOKEN";
     let table = [

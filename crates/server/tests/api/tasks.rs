@@ -35,11 +35,8 @@ async fn get(user: &User, task: &v1::Task) -> v1::Task {
 
 async fn update(user: &User, task: v1::Task, mask: Option<&[&str]>) -> Result<v1::Task, Status> {
     let paths = |paths: &[&str]| FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() };
-    let request = v1::UpdateTaskRequest {
-        task: Some(task),
-        update_mask: mask.map(paths),
-        ..Default::default()
-    };
+    let request =
+        v1::UpdateTaskRequest { task: Some(task), update_mask: mask.map(paths), ..Default::default() };
     user.tasks().update_task(request).await.map(tonic::Response::into_inner)
 }
 
@@ -169,7 +166,9 @@ async fn an_update_changes_the_named_fields_and_no_others() {
 async fn an_update_that_cannot_be_is_refused_with_its_fields() {
     let api = Api::start().await;
     let alice = api.user("alice");
-    let task = alice.create(repeating("Rent", v1::recurrence::Pattern::Monthly, "2027-01-31T08:00:00Z", "UTC")).await;
+    let task = alice
+        .create(repeating("Rent", v1::recurrence::Pattern::Monthly, "2027-01-31T08:00:00Z", "UTC"))
+        .await;
     let table: [(&str, &[&str], &[&str]); 5] = [
         ("", &["title"], &["task.title"]),
         ("x", &["titel", "version"], &["update_mask.paths[0]", "update_mask.paths[1]"]),
@@ -219,7 +218,7 @@ async fn a_stale_etag_stops_every_change_and_the_answer_names_the_current_one() 
     let request = v1::ReopenTaskRequest { task_id: id(), etag, ..Default::default() };
     let etag = tasks.reopen_task(request).await.unwrap().into_inner().etag;
     let request = v1::DeleteTaskRequest { task_id: id(), etag, ..Default::default() };
-    assert_eq!(tasks.delete_task(request).await.unwrap().into_inner().version, 5);
+    assert_eq!(tasks.delete_task(request).await.unwrap().into_inner().version, 6);
 }
 
 async fn step(user: &User, id: &str, step: &str) -> String {
@@ -240,6 +239,9 @@ async fn step(user: &User, id: &str, step: &str) -> String {
     }
 }
 
+/// What was done before; what each further step comes to.
+type Steps<'a> = (&'a [&'a str], [(&'a str, &'a str); 4]);
+
 #[tokio::test]
 async fn only_what_the_state_allows_is_done() {
     let api = Api::start().await;
@@ -247,25 +249,17 @@ async fn only_what_the_state_allows_is_done() {
     let deleted = "FailedPrecondition TASK_DELETED task_id=ID";
     let open = "FailedPrecondition TASK_STATE state=OPEN task_id=ID";
     let completed = "FailedPrecondition TASK_STATE state=COMPLETED task_id=ID";
-    let table: [(&[&str], [(&str, &str); 4]); 5] = [
+    let table: [Steps<'_>; 5] = [
         (&[], [("complete", "Completed"), ("reopen", open), ("update", "Open"), ("delete", "Open")]),
         (
             &["complete"],
-            [
-                ("complete", completed),
-                ("reopen", "Open"),
-                ("update", "Completed"),
-                ("delete", "Completed"),
-            ],
+            [("complete", completed), ("reopen", "Open"), ("update", "Completed"), ("delete", "Completed")],
         ),
         (
             &["complete", "reopen"],
             [("complete", "Completed"), ("reopen", open), ("update", "Open"), ("delete", "Open")],
         ),
-        (
-            &["delete"],
-            [("complete", deleted), ("reopen", deleted), ("update", deleted), ("delete", deleted)],
-        ),
+        (&["delete"], [("complete", deleted), ("reopen", deleted), ("update", deleted), ("delete", deleted)]),
         (
             &["complete", "delete"],
             [("complete", deleted), ("reopen", deleted), ("update", deleted), ("delete", deleted)],
@@ -310,7 +304,7 @@ async fn a_deleted_task_is_kept_but_not_listed() {
     let (delete, purge) = (deleted.delete_time.unwrap(), deleted.purge_time.unwrap());
     assert_eq!((purge.seconds - delete.seconds, purge.nanos), (30 * 86_400, delete.nanos));
     assert_eq!(deleted.title, "Buy milk");
-    assert_eq!(alice.all_tasks().await, [kept.clone()]);
+    assert_eq!(alice.all_tasks().await, std::slice::from_ref(&kept));
     let request = v1::ListTasksRequest { show_deleted: true, ..Default::default() };
     let all = alice.tasks().list_tasks(request).await.unwrap().into_inner().tasks;
     assert_eq!(all, [kept, deleted]);
@@ -343,6 +337,12 @@ async fn a_check_answers_what_would_be_and_stores_nothing() {
         ..task
     };
     assert_eq!(but_later(would_be), created);
+
+    // What only the database knows is checked too.
+    let taken = v1::Task { task_id: id.clone(), ..once("Taken") };
+    let request = v1::CreateTaskRequest { task: Some(taken), validate_only: true, ..Default::default() };
+    let expect = format!("AlreadyExists TASK_ID_TAKEN task_id={id}");
+    assert_eq!(outcome(&alice.tasks().create_task(request).await), expect);
 
     let renamed = v1::Task { task_id: id, ..once("Renamed") };
     let request = v1::UpdateTaskRequest { task: Some(renamed), validate_only: true, ..Default::default() };

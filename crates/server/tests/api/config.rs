@@ -1,0 +1,229 @@
+//! Configuration and the small commands, by way of the binary: an environment is a process's own.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use docket_rpc::{Authenticator, secret};
+use tempfile::TempDir;
+
+use crate::harness::now;
+
+const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
+
+/// A folder, in which the binary is run with nothing in its environment but what is said.
+struct Folder(TempDir);
+
+/// How a run ended, and what it said.
+#[derive(Debug)]
+struct Run {
+    code: i32,
+    said: String,
+    error: String,
+}
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::Builder::new().prefix("docket-test-config-").tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        let mut command = Command::new(DOCKET);
+        command.current_dir(self.path()).env_clear().args(arguments);
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        Run {
+            code: output.status.code().unwrap(),
+            said: String::from_utf8(output.stdout).unwrap(),
+            error: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs with a configuration file.
+    fn run_with_file(&self, file: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+        std::fs::write(self.path().join("docket.toml"), file).unwrap();
+        let arguments = [&["--config", "docket.toml"], arguments].concat();
+        self.run(&arguments, environment)
+    }
+}
+
+#[test]
+fn a_wrong_configuration_stops_the_start_and_is_named() {
+    let folder = Folder::new();
+    let check = |file: &str, environment: &[(&str, &str)], expect: &[&str]| {
+        for arguments in [&["config", "check"][..], &["serve"], &["migrate"]] {
+            let run = folder.run_with_file(file, arguments, environment);
+            assert_eq!(run.code, 64, "{arguments:?} with {file:?} and {environment:?}: {run:?}");
+            for text in expect {
+                assert!(run.error.contains(text), "{text:?} for {file:?} and {environment:?}: {run:?}");
+            }
+        }
+    };
+    // An unknown key.
+    check("no_such_key = 1", &[], &["no_such_key"]);
+    check("[outbox]\nbatchsize = 1", &[], &["outbox", "batchsize"]);
+    check("[dapr.retry]\nattempt = 1", &[], &["dapr.retry", "attempt"]);
+    check("", &[("DOCKET_OUTBOX__BATCHSIZE", "1")], &["outbox", "batchsize"]);
+    check("", &[("DOCKET_OUTBOKS__BATCH", "1")], &["outboks"]);
+    // A value of another kind.
+    check("[outbox]\nbatch = \"many\"", &[], &["outbox.batch", "many"]);
+    check("", &[("DOCKET_OUTBOX__BATCH", "many")], &["outbox.batch", "many"]);
+    check("[listen]\npublic = \"nowhere\"", &[], &["listen.public", "socket address"]);
+    check("log_format = \"xml\"", &[], &["log_format", "xml", "json"]);
+    check("targets = [\"tusks\"]", &[], &["targets", "tusks"]);
+    // A value that cannot be.
+    check("[outbox]\nbatch = 0", &[], &["outbox: batch must be 1 to 500, not 0"]);
+    check("log = \"a=b=c\"", &[], &["log: \"a=b=c\""]);
+    check("[auth]\nsecret = \"short\"", &[], &["auth.secret", "32 bytes"]);
+    check("", &[("DOCKET_AUTH__SECRET", "1234")], &["auth.secret", "32 bytes", "environment"]);
+    check("", &[("APP_API_TOKEN", "with a space")], &["printable ASCII"]);
+    check("[outbox", &[], &["docket.toml"]);
+    // Receipts come from handlers in the process.
+    check("targets = [\"tasks\"]", &[], &["outbox.confirm", "audit, recurrence", "broker"]);
+    check("targets = [\"tasks\", \"audit\"]", &[], &["outbox.confirm", "lacks recurrence"]);
+
+    let run = folder.run(&["--config", "missing.toml", "config", "check"], &[]);
+    assert_eq!((run.code, run.error.contains("missing.toml")), (64, true), "{run:?}");
+    let run = folder.run(&["config", "check"], &[("DOCKET_CONFIG", "missing.toml")]);
+    assert_eq!((run.code, run.error.contains("missing.toml")), (64, true), "{run:?}");
+    let run = folder.run(&["serve", "--target", "tasks"], &[]);
+    assert_eq!((run.code, run.error.contains("outbox.confirm")), (64, true), "{run:?}");
+}
+
+#[test]
+fn a_configuration_that_can_be_is_right() {
+    let folder = Folder::new();
+    let check = |file: &str, environment: &[(&str, &str)]| {
+        let run = folder.run_with_file(file, &["config", "check"], environment);
+        assert_eq!(run.code, 0, "{file:?}: {run:?}");
+    };
+    check("", &[]);
+    check("targets = [\"tasks\"]\n[outbox]\nconfirm = \"broker\"", &[]);
+    check("targets = [\"tasks\"]\n[dapr]\nenabled = false", &[]);
+    check("targets = [\"audit\", \"recurrence\"]", &[]);
+    check("", &[("DOCKET_DAPR__BULK__MAX_MESSAGES", "10"), ("UNRELATED", "1")]);
+    // What looks like a number is a text all the same where a text is wanted.
+    check("", &[("DOCKET_AUTH__SECRET", "12345678901234567890123456789012")]);
+    check("", &[("DOCKET_DAPR__APP_API_TOKEN", "123"), ("DOCKET_DAPR__API_TOKEN", "true")]);
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
+    let folder = Folder::new();
+    let file = "[outbox]\npoll_ms = 2000\nbatch = 7\n";
+    let environment = [("DOCKET_OUTBOX__POLL_MS", "3000"), ("DAPR_GRPC_PORT", "3")];
+    let run = folder.run_with_file(file, &["config", "print"], &environment);
+    let printed: toml::Table = run.said.parse().unwrap();
+    let outbox = |key: &str| printed["outbox"][key].as_integer().unwrap();
+    assert_eq!(outbox("poll_ms"), 3_000, "environment");
+    assert_eq!(outbox("batch"), 7, "file");
+    assert_eq!(outbox("retry_max_ms"), 5_000, "default");
+    assert_eq!(printed["dapr"]["endpoint"].as_str(), Some("http://127.0.0.1:3"), "Dapr's own variables");
+
+    let ours = [("DOCKET_DAPR__ENDPOINT", "http://127.0.0.1:4"), ("DAPR_GRPC_PORT", "3")];
+    let printed: toml::Table = folder.run(&["config", "print"], &ours).said.parse().unwrap();
+    assert_eq!(printed["dapr"]["endpoint"].as_str(), Some("http://127.0.0.1:4"), "ours before Dapr's");
+
+    // What is printed is a file that makes the same.
+    let again = folder.run_with_file(&run.said, &["config", "print"], &[]);
+    assert_eq!(again.said, run.said, "{}", again.error);
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    const MARK: &str = "Kx9-a-secret-that-nobody-may-see-Kx9";
+    let folder = Folder::new();
+    let secrets = ["DOCKET_AUTH__SECRET", "DOCKET_DAPR__API_TOKEN", "APP_API_TOKEN", "DAPR_API_TOKEN"]
+        .map(|name| (name, MARK));
+    let wrong = [&secrets[..], &[("DOCKET_OUTBOX__BATCH", "0")]].concat();
+    let shown = |run: &Run| run.said.contains(MARK) || run.error.contains(MARK);
+    let print = folder.run(&["config", "print"], &secrets);
+    assert_eq!(print.code, 0, "{print:?}");
+    for run in [
+        print,
+        folder.run(&["config", "check"], &wrong),
+        folder.run(&["token", "--user", "alice"], &secrets),
+        folder.run_with_file(&format!("[auth]\nsecret = \"{MARK}\""), &["config", "print"], &[]),
+        folder.run_with_file(&format!("[auth]\nsecrets = \"{MARK}\""), &["config", "print"], &[]),
+    ] {
+        assert!(!shown(&run), "{run:?}");
+    }
+    // Nor is one that is no good.
+    let spaced = format!("{MARK} {MARK}");
+    for (name, value) in [
+        ("DOCKET_AUTH__SECRET", "Kx9-short"),
+        ("DOCKET_AUTH__SECRET", "[\"Kx9\", \"of-another-kind\"]"),
+        ("DOCKET_DAPR__APP_API_TOKEN", spaced.as_str()),
+        ("DOCKET_AUTH__SECRET", "Kx9"),
+        ("APP_API_TOKEN", spaced.as_str()),
+    ] {
+        let run = folder.run(&["config", "check"], &[(name, value)]);
+        assert_eq!((run.code, run.error.contains("Kx9")), (64, false), "{name}: {run:?}");
+    }
+}
+
+#[test]
+fn a_token_is_signed_with_a_secret_that_is_made_once_for_its_owner_alone() {
+    let folder = Folder::new();
+    let environment = [("DOCKET_DATA_DIR", "data")];
+    let tokens = ["alice", "bob"].map(|user| {
+        let run = folder.run(&["token", "--user", user, "--minutes", "5"], &environment);
+        assert_eq!(run.code, 0, "{run:?}");
+        run.said
+    });
+    let file = folder.path().join("data/secret");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let authenticator = Authenticator::new(&docket_rpc::AuthConfig::default(), &secret::load(&file).unwrap());
+    for (token, user) in tokens.iter().zip(["alice", "bob"]) {
+        let claims = authenticator.verify(token.trim(), now()).unwrap();
+        assert_eq!((claims.subject.as_str(), claims.scopes.len()), (user, 0));
+        let later = now() + chrono::TimeDelta::minutes(6);
+        assert!(authenticator.verify(token.trim(), later).is_err(), "good for 5 minutes");
+    }
+
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let run = folder.run(&["token", "--user", "alice"], &environment);
+    assert_eq!((run.code, run.said.as_str()), (1, ""), "a secret that others may read");
+    assert!(run.error.contains("data/secret") && run.error.contains("chmod 600"), "{run:?}");
+    for (user, minutes) in [("a b", "5"), ("", "5"), ("alice", "0"), ("alice", "525601")] {
+        let run = folder.run(&["token", "--user", user, "--minutes", minutes], &environment);
+        assert_eq!((run.code, run.said.as_str()), (2, ""), "{user:?} for {minutes} minutes");
+    }
+}
+
+#[test]
+fn migrations_go_up_and_down() {
+    let folder = Folder::new();
+    let migrate = |arguments: &[&str]| -> Vec<bool> {
+        let run = folder.run(&[&["migrate"], arguments].concat(), &[]);
+        assert_eq!(run.code, 0, "{run:?}");
+        let applied = |line: &str| match line.split_once(' ').unwrap().0 {
+            "applied" => true,
+            "pending" => false,
+            _ => panic!("{line}"),
+        };
+        run.said.lines().map(applied).collect()
+    };
+    let steps = migrate(&["status"]).len();
+    assert!(steps >= 3);
+    let (all, none) = (vec![true; steps], vec![false; steps]);
+    assert_eq!(migrate(&["status"]), none, "asking changes nothing");
+    assert_eq!(migrate(&[]), all);
+    assert_eq!(migrate(&["status"]), all);
+    assert_eq!(migrate(&["down"]), [&all[1..], &[false]].concat());
+    assert_eq!(migrate(&["up"]), all);
+    assert_eq!(migrate(&["down", "--steps", &steps.to_string()]), none);
+    assert_eq!(migrate(&["up"]), all);
+    assert_eq!(migrate(&["up"]), all, "nothing left to do");
+    let file = std::fs::metadata(folder.path().join("docket.db")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600, "the database is its owner's alone");
+}
+
+#[test]
+fn the_version_is_told() {
+    let run = Folder::new().run(&["--version"], &[]);
+    assert_eq!((run.code, run.said), (0, format!("docket {}\n", env!("CARGO_PKG_VERSION"))));
+}

@@ -1,0 +1,85 @@
+//! How many statements a call sends to the database. BEGIN and COMMIT are not counted.
+
+use docket_proto::v1;
+use docket_testkit::{User, once, repeating};
+
+use crate::harness::{Api, uuid};
+
+/// What a call of the user's costs.
+async fn cost(api: &Api, call: impl Future<Output = ()>) -> u64 {
+    let before = api.statements.count();
+    call.await;
+    api.statements.count() - before
+}
+
+async fn create(user: &User, task: v1::Task, request_id: String) {
+    let request = v1::CreateTaskRequest { task: Some(task), request_id, ..Default::default() };
+    user.tasks().create_task(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_costs_so_many_statements_and_no_more() {
+    // Without a sidecar there is no relay whose statements would be counted too.
+    let api = Api::start_with(|config| config.dapr.enabled = false).await;
+    let alice = api.user("alice");
+    let task = alice.create(v1::Task { tags: vec!["home".to_owned()], ..once("Buy milk") }).await;
+    alice.create_all((0..20).map(|n| once(&format!("Task {n}")))).await;
+
+    let get = v1::GetTaskRequest { task_id: task.task_id.clone() };
+    let got = async { drop(alice.tasks().get_task(get).await.unwrap()) };
+    assert_eq!(cost(&api, got).await, 1, "GetTask: the task with its tags");
+
+    let list = v1::ListTasksRequest {
+        filter: "tags:home AND text:milk".to_owned(),
+        order_by: "due desc".to_owned(),
+        ..Default::default()
+    };
+    let listed = async { assert_eq!(alice.tasks().list_tasks(list).await.unwrap().get_ref().tasks.len(), 1) };
+    assert_eq!(cost(&api, listed).await, 1, "ListTasks: the tasks with their tags");
+
+    // The task, its event, the user's sequence, the task's number in it.
+    let plain = create(&alice, once("Plain"), String::new());
+    assert_eq!(cost(&api, plain).await, 4, "CreateTask");
+    // And the request id, together with the answer.
+    let repeatable = create(&alice, once("Repeatable"), uuid());
+    assert_eq!(cost(&api, repeatable).await, 5, "CreateTask with a request id");
+    // And the tags, all at once.
+    let tagged = v1::Task { tags: vec!["a".to_owned(), "b".to_owned()], ..once("Tagged") };
+    assert_eq!(cost(&api, create(&alice, tagged, String::new())).await, 5, "CreateTask with tags");
+    // And its place in the series.
+    let weekly = repeating("Weekly", v1::recurrence::Pattern::Weekly, "2027-03-22T08:00:00Z", "UTC");
+    assert_eq!(cost(&api, create(&alice, weekly, String::new())).await, 5, "CreateTask of a series");
+
+    // The task is read, then as above.
+    let complete = v1::CompleteTaskRequest { task_id: task.task_id.clone(), ..Default::default() };
+    let completed = async { drop(alice.tasks().complete_task(complete).await.unwrap()) };
+    assert_eq!(cost(&api, completed).await, 5, "CompleteTask");
+
+    // And whether there is a next occurrence to take back.
+    let reopen = v1::ReopenTaskRequest { task_id: task.task_id.clone(), ..Default::default() };
+    let reopened = async { drop(alice.tasks().reopen_task(reopen).await.unwrap()) };
+    assert_eq!(cost(&api, reopened).await, 6, "ReopenTask");
+
+    // The request id, the task, then as above, and the answer.
+    let complete =
+        v1::CompleteTaskRequest { task_id: task.task_id.clone(), request_id: uuid(), ..Default::default() };
+    let completed = async { drop(alice.tasks().complete_task(complete.clone()).await.unwrap()) };
+    assert_eq!(cost(&api, completed).await, 7, "CompleteTask with a request id");
+    // The request id is taken; the answer is with it.
+    let repeated = async { drop(alice.tasks().complete_task(complete.clone()).await.unwrap()) };
+    assert_eq!(cost(&api, repeated).await, 2, "CompleteTask, repeated");
+}
+
+/// On one thread: the relay counts its pass in the same breath in which its statement ends, so that the two numbers
+/// belong together whenever this test reads them.
+#[tokio::test(flavor = "current_thread")]
+async fn an_idle_server_sends_one_statement_a_second() {
+    const PASSES: u64 = 3;
+    let api = Api::start_with(|config| config.outbox.poll_ms = 10).await;
+    let mut relay = api.relay.clone().unwrap();
+    let first = relay.wait_for(|status| status.passes > 0).await.unwrap().passes;
+    let before = api.statements.count();
+    let last = relay.wait_for(|status| status.passes >= first + PASSES).await.unwrap().passes;
+    assert_eq!(api.statements.count() - before, last - first, "statements for as many passes");
+    assert_eq!(docket_outbox::Config::default().poll_ms, 1_000, "a pass a second");
+}
