@@ -38,7 +38,10 @@ pub fn token(config: &Config, token: &Token) -> anyhow::Result<()> {
 pub fn config(config: &Config, action: ConfigAction) -> anyhow::Result<()> {
     match action {
         ConfigAction::Print => print(&config.print()?),
-        ConfigAction::Check => print("the configuration is right"),
+        ConfigAction::Check => {
+            config.check_to_serve()?;
+            print("the configuration is right")
+        }
     }
 }
 

@@ -160,6 +160,16 @@ impl Config {
         Ok(config)
     }
 
+    /// What only a server needs: that the sidecar can prove itself.
+    pub fn check_to_serve(&self) -> Result<(), Error> {
+        if !self.dapr.enabled {
+            return Ok(());
+        }
+        docket_sidecar::Guard::new(&self.dapr)
+            .map(drop)
+            .map_err(|error| Error::Wrong(format!("dapr: {error}")))
+    }
+
     /// The rules that concern several keys at once.
     fn check(&self) -> Result<(), Error> {
         let mut wrong = Vec::new();
@@ -201,7 +211,7 @@ impl Config {
         self.data_dir.join("secret")
     }
 
-    /// The configuration as a file that would make it; secrets are left out.
+    /// The configuration as a file; secrets are `[redacted]`.
     pub fn print(&self) -> Result<String, toml::ser::Error> {
         toml::to_string_pretty(self)
     }

@@ -29,6 +29,7 @@ fn main() -> ExitCode {
     };
     match run(config, command) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<docket_server::config::Error>() => fail(&error, USAGE),
         Err(error) => fail(&error, 1),
     }
 }
@@ -51,6 +52,7 @@ async fn run(config: Config, command: Option<Command>) -> anyhow::Result<()> {
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    config.check_to_serve()?;
     logging::start(&config);
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -89,6 +89,9 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
     assert_eq!((run.code, run.error.contains("missing.toml")), (64, true), "{run:?}");
     let run = folder.run(&["config", "check"], &[("DOCKET_CONFIG", "missing.toml")]);
     assert_eq!((run.code, run.error.contains("missing.toml")), (64, true), "{run:?}");
+    // What only a server needs does not keep the other commands from working.
+    let run = folder.run(&["config", "check"], &[]);
+    assert_eq!((run.code, run.error.contains("APP_API_TOKEN")), (64, true), "{run:?}");
     let run = folder.run(&["serve", "--target", "tasks"], &[]);
     assert_eq!((run.code, run.error.contains("outbox.confirm")), (64, true), "{run:?}");
 }
@@ -97,7 +100,8 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
 fn a_configuration_that_can_be_is_right() {
     let folder = Folder::new();
     let check = |file: &str, environment: &[(&str, &str)]| {
-        let run = folder.run_with_file(file, &["config", "check"], environment);
+        let environment = [environment, &[("APP_API_TOKEN", "token")]].concat();
+        let run = folder.run_with_file(file, &["config", "check"], &environment);
         assert_eq!(run.code, 0, "{file:?}: {run:?}");
     };
     check("", &[]);

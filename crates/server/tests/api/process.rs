@@ -63,6 +63,6 @@ async fn a_server_that_cannot_start_says_why() {
 
     // With a sidecar, callbacks have to be guarded.
     let mut docket = Docket::builder(Path::new(DOCKET)).spawn();
-    assert_ne!(docket.wait_exit().await.code(), Some(0));
+    assert_eq!(docket.wait_exit().await.code(), Some(64));
     assert!(docket.log_text().contains("APP_API_TOKEN"), "{}", docket.log_text());
 }
