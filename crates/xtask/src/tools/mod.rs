@@ -50,6 +50,8 @@ impl Tool {
     pub(crate) const DEV: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Grpcurl];
     /// What the tests of the default ring use.
     pub(crate) const TEST: [Self; 2] = [Self::Daprd, Self::Scheduler];
+    #[cfg(test)]
+    const ALL: [Self; 5] = [Self::Daprd, Self::Scheduler, Self::Grpcurl, Self::Buf, Self::CargoDeny];
 
     /// The name of its file.
     pub(crate) const fn name(self) -> &'static str {
