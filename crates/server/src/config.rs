@@ -25,7 +25,8 @@ const SECRETS: [&str; 3] = ["auth.secret", "dapr.api_token", "dapr.app_api_token
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The roles to run; all when empty.
+    /// The roles to run: a list, or one text with commas; all when empty.
+    #[serde(deserialize_with = "crate::target::list")]
     pub targets: Vec<Target>,
     /// Where generated secrets are kept.
     pub data_dir: PathBuf,

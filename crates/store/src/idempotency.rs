@@ -17,7 +17,7 @@ pub struct Call<'a> {
     pub request_id: RequestId,
     /// The method's name.
     pub method: &'static str,
-    /// A digest of the request without its id.
+    /// A digest of the request.
     pub body_hash: [u8; 32],
 }
 

@@ -281,7 +281,9 @@ fn sql_condition(condition: &Condition) -> SqlCondition {
         Condition::DueBefore(instant) => all.add(tasks::Column::DueTime.lt(micros(*instant))),
         Condition::DueFrom(instant) => all.add(tasks::Column::DueTime.gte(micros(*instant))),
         Condition::Text(text) => {
-            let pattern = || LikeExpr::new(format!("%{}%", escape_like(&text.to_lowercase()))).escape('\\');
+            // ASCII letters only: SQLite's lower() knows no others, and both sides must be folded alike.
+            let pattern =
+                || LikeExpr::new(format!("%{}%", escape_like(&text.to_ascii_lowercase()))).escape('\\');
             let lower = |column: tasks::Column| Func::lower(Expr::col((tasks::Entity, column)));
             let title = Expr::expr(lower(tasks::Column::Title)).like(pattern());
             let description = Expr::expr(lower(tasks::Column::Description)).like(pattern());

@@ -157,7 +157,7 @@ async fn listings_filter_sort_and_page_in_one_statement_a_page() {
             ..content("c")
         },
         Content { due: due(300), priority: Priority::Urgent, ..content("buy milk again") },
-        Content { due: None, tags: Tags::collect(vec!["home".to_owned()]).unwrap(), ..content("e") },
+        Content { due: None, tags: Tags::collect(vec!["home".to_owned()]).unwrap(), ..content("Über e") },
     ];
     for (number, row) in (1..).zip(rows) {
         put(&store, &task(number, "alice", row)).await.unwrap();
@@ -178,6 +178,7 @@ async fn listings_filter_sort_and_page_in_one_statement_a_page() {
         (vec![Condition::Text("BUY milk".to_owned())], created, vec![vec![1, 4]]),
         (vec![Condition::Text("0% sure_".to_owned())], created, vec![vec![2]]),
         (vec![Condition::Text("0_".to_owned())], created, vec![vec![]]),
+        (vec![Condition::Text("Über E".to_owned())], created, vec![vec![5]]),
         (vec![Condition::DueBefore(at(300))], created, vec![vec![3]]),
         (
             vec![Condition::DueFrom(at(300)), Condition::Priority(vec![Priority::Urgent])],

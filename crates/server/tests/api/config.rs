@@ -108,6 +108,9 @@ fn a_configuration_that_can_be_is_right() {
     check("targets = [\"tasks\"]\n[outbox]\nconfirm = \"broker\"", &[]);
     check("targets = [\"tasks\"]\n[dapr]\nenabled = false", &[]);
     check("targets = [\"audit\", \"recurrence\"]", &[]);
+    check("", &[("DOCKET_TARGETS", "audit,recurrence")]);
+    check("", &[("DOCKET_TARGETS", "audit")]);
+    check("", &[("DOCKET_TARGETS", "[audit,recurrence]")]);
     check("", &[("DOCKET_DAPR__BULK__MAX_MESSAGES", "10"), ("UNRELATED", "1")]);
     // What looks like a number is a text all the same where a text is wanted.
     check("", &[("DOCKET_AUTH__SECRET", "12345678901234567890123456789012")]);
