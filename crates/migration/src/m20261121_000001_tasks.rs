@@ -157,6 +157,22 @@ async fn create_tasks(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         .col(Tasks::TaskId)
         .to_owned();
     manager.create_index(by_creation).await?;
+    let by_update = Index::create()
+        .name("tasks_by_update")
+        .table(Tasks::Table)
+        .col(Tasks::UserId)
+        .col(Tasks::UpdateTime)
+        .col(Tasks::TaskId)
+        .to_owned();
+    manager.create_index(by_update).await?;
+    let by_priority = Index::create()
+        .name("tasks_by_priority")
+        .table(Tasks::Table)
+        .col(Tasks::UserId)
+        .col(Tasks::Priority)
+        .col(Tasks::TaskId)
+        .to_owned();
+    manager.create_index(by_priority).await?;
     let by_due = Index::create()
         .name("tasks_by_due")
         .table(Tasks::Table)

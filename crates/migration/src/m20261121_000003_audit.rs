@@ -51,7 +51,9 @@ impl MigrationTrait for Migration {
             .name("audit_entries_by_task")
             .table(AuditEntries::Table)
             .col(AuditEntries::TaskId)
+            .col(AuditEntries::EventTime)
             .col(AuditEntries::TaskVersion)
+            .col(AuditEntries::EventId)
             .to_owned();
         manager.create_index(by_task).await
     }

@@ -25,7 +25,8 @@ pub struct Config {
     pub batch: u64,
     /// How often the outbox is looked at when nobody says that there is something in it, in milliseconds: 10 to 60,000.
     pub poll_ms: u64,
-    /// How long a published event waits for its receipts before it is published again, in milliseconds.
+    /// How long a published event waits for its receipts before it is published again, in milliseconds; longer, up to
+    /// four times as long, when it was in vain before. Should exceed what a handler may take with all its attempts.
     pub receipt_timeout_ms: u64,
     /// The first pause after a failure, in milliseconds; it doubles with every further one.
     pub retry_min_ms: u64,
@@ -39,7 +40,7 @@ impl Default for Config {
             confirm: Confirm::Receipts,
             batch: 100,
             poll_ms: 1_000,
-            receipt_timeout_ms: 10_000,
+            receipt_timeout_ms: 30_000,
             retry_min_ms: 200,
             retry_max_ms: 5_000,
         }
@@ -55,6 +56,9 @@ impl Config {
         if !(10..=60_000).contains(&self.poll_ms) {
             return Err(format!("poll_ms must be 10 to 60000, not {}", self.poll_ms));
         }
+        if self.receipt_timeout_ms < 100 {
+            return Err(format!("receipt_timeout_ms must be at least 100, not {}", self.receipt_timeout_ms));
+        }
         if self.retry_min_ms == 0 || self.retry_min_ms > self.retry_max_ms {
             return Err("retry_min_ms must be at least 1 and at most retry_max_ms".to_owned());
         }
@@ -65,8 +69,9 @@ impl Config {
         Duration::from_millis(self.poll_ms)
     }
 
-    pub(crate) fn receipt_timeout(&self) -> Duration {
-        Duration::from_millis(self.receipt_timeout_ms)
+    /// How long to wait for the receipts of an event that was published so often before.
+    pub(crate) fn receipt_timeout(&self, attempts: u32) -> Duration {
+        Duration::from_millis(self.receipt_timeout_ms.saturating_mul(1 << attempts.min(2)))
     }
 
     /// How long to pause after so many failures in a row; `jitter` is 0 to 1 and takes off up to half, so that what
@@ -101,6 +106,15 @@ mod tests {
     }
 
     #[test]
+    fn receipts_are_waited_for_longer_when_they_did_not_come() {
+        let config = Config { receipt_timeout_ms: 1_000, ..Config::default() };
+        assert_eq!(
+            [0, 1, 2, 3, u32::MAX].map(|attempts| config.receipt_timeout(attempts).as_secs()),
+            [1, 2, 4, 4, 4]
+        );
+    }
+
+    #[test]
     fn a_wrong_value_is_named_by_its_key() {
         let check = |config: Config, key: &str| {
             assert!(config.check().is_err_and(|what| what.contains(key)), "{key}")
@@ -109,6 +123,7 @@ mod tests {
         check(Config { batch: 0, ..Config::default() }, "batch");
         check(Config { batch: 501, ..Config::default() }, "batch");
         check(Config { poll_ms: 9, ..Config::default() }, "poll_ms");
+        check(Config { receipt_timeout_ms: 0, ..Config::default() }, "receipt_timeout_ms");
         check(Config { retry_min_ms: 0, ..Config::default() }, "retry_min_ms");
         check(Config { retry_min_ms: 9_000, ..Config::default() }, "retry_min_ms");
     }

@@ -4,6 +4,7 @@
 mod config;
 mod dead_letters;
 mod pending;
+mod publish;
 mod relay;
 
 pub use config::{Config, Confirm, Topic};

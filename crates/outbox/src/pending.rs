@@ -11,10 +11,8 @@ use tokio::time::Instant;
 struct Wait {
     /// When it is published again.
     until: Instant,
-    /// Whether the broker took it, so that receipts may come.
-    published: bool,
-    /// How often it failed, or its receipts did not come.
-    failures: u32,
+    /// How often it was published, or failed to be.
+    attempts: u32,
 }
 
 /// The events that wait: for their receipts, or for a pause after a failure to end.
@@ -22,43 +20,31 @@ struct Wait {
 pub(crate) struct Waiting(HashMap<EventId, Wait>);
 
 impl Waiting {
-    /// The most events remembered; beyond, nothing new is published until some have ended.
+    /// The most events remembered; beyond, nothing that is new is published until some have ended.
     const CAPACITY: usize = 10_000;
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.0.len() >= Self::CAPACITY
-    }
 
     /// Whether the event may be published now.
     pub(crate) fn is_due(&self, event: EventId, now: Instant) -> bool {
-        self.0.get(&event).is_none_or(|wait| wait.until <= now)
+        match self.0.get(&event) {
+            Some(wait) => wait.until <= now,
+            None => self.0.len() < Self::CAPACITY,
+        }
     }
 
-    /// Whether the broker took the event, and only receipts are missing.
-    pub(crate) fn is_published(&self, event: EventId) -> bool {
-        self.0.get(&event).is_some_and(|wait| wait.published)
+    /// How often the event was published, or failed to be.
+    pub(crate) fn attempts(&self, event: EventId) -> u32 {
+        self.0.get(&event).map_or(0, |wait| wait.attempts)
     }
 
-    /// How often the event failed so far.
-    pub(crate) fn failures(&self, event: EventId) -> u32 {
-        self.0.get(&event).map_or(0, |wait| wait.failures)
+    /// How many keys are kept back by an event that one attempt was not enough for.
+    pub(crate) fn parked(&self, now: Instant) -> usize {
+        self.0.values().filter(|wait| wait.attempts > 1 || wait.until <= now).count()
     }
 
-    /// How many keys are kept back by an event that failed.
-    pub(crate) fn parked(&self) -> usize {
-        self.0.values().filter(|wait| wait.failures > 0).count()
-    }
-
-    /// The broker took the event; its receipts may take so long.
-    pub(crate) fn published(&mut self, event: EventId, now: Instant, timeout: Duration) {
-        let failures = self.failures(event);
-        self.0.insert(event, Wait { until: now + timeout, published: true, failures });
-    }
-
-    /// The event failed; it is published again after the pause.
-    pub(crate) fn failed(&mut self, event: EventId, now: Instant, pause: Duration) {
-        let failures = self.failures(event) + 1;
-        self.0.insert(event, Wait { until: now + pause, published: self.is_published(event), failures });
+    /// The event was published, or failed to be; it is published again after the pause, if it is still there.
+    pub(crate) fn wait(&mut self, event: EventId, now: Instant, pause: Duration) {
+        let attempts = self.attempts(event).saturating_add(1);
+        self.0.insert(event, Wait { until: now + pause, attempts });
     }
 
     /// The event has left the outbox.
@@ -77,27 +63,44 @@ mod tests {
     use super::*;
     use uuid::Uuid;
 
+    fn event(number: u128) -> EventId {
+        EventId::from_uuid(Uuid::from_u128(number))
+    }
+
     #[test]
-    fn an_event_waits_for_its_receipt_then_for_its_pauses_and_is_forgotten_when_it_ends() {
+    fn an_event_waits_for_its_pause_to_end_and_is_forgotten_when_it_has_left() {
         let (mut waiting, now) = (Waiting::default(), Instant::now());
-        let [one, two] = [1, 2].map(|number| EventId::from_uuid(Uuid::from_u128(number)));
         let second = Duration::from_secs(1);
-        assert!(waiting.is_due(one, now) && !waiting.is_published(one));
+        assert!(waiting.is_due(event(1), now));
 
-        waiting.published(one, now, second);
-        assert!(!waiting.is_due(one, now), "its receipts may still come");
-        assert!(waiting.is_due(one, now + second) && waiting.is_published(one), "they did not come");
-        assert_eq!(waiting.parked(), 0, "waiting for a receipt is no failure");
+        waiting.wait(event(1), now, second);
+        assert!(!waiting.is_due(event(1), now), "its receipts may still come");
+        assert_eq!(waiting.parked(now), 0, "and that is no failure");
+        assert!(waiting.is_due(event(1), now + second), "they did not come");
+        assert_eq!(waiting.parked(now + second), 1);
 
-        waiting.failed(two, now, second);
-        waiting.failed(two, now, 2 * second);
-        assert_eq!((waiting.failures(two), waiting.parked()), (2, 1));
-        assert!(!waiting.is_due(two, now + second) && waiting.is_due(two, now + 2 * second));
-        assert!(!waiting.is_published(two), "no receipt can come for what nobody took");
+        waiting.wait(event(2), now, second);
+        waiting.wait(event(2), now, 2 * second);
+        assert_eq!((waiting.attempts(event(2)), waiting.parked(now)), (2, 1));
+        assert!(!waiting.is_due(event(2), now + second) && waiting.is_due(event(2), now + 2 * second));
 
-        waiting.ended(one);
-        assert!(waiting.is_due(one, now) && !waiting.is_published(one));
-        waiting.keep(|event| event == one);
-        assert_eq!((waiting.failures(two), waiting.parked()), (0, 0), "it left the outbox by another way");
+        waiting.ended(event(1));
+        assert!(waiting.is_due(event(1), now));
+        waiting.keep(|kept| kept == event(1));
+        assert_eq!(waiting.attempts(event(2)), 0, "it left the outbox by another way");
+    }
+
+    #[test]
+    fn a_full_memory_keeps_new_events_back_and_lets_the_old_ones_go_on() {
+        let (mut waiting, now) = (Waiting::default(), Instant::now());
+        let second = Duration::from_secs(1);
+        let capacity = Waiting::CAPACITY as u128;
+        for number in 1..=capacity {
+            waiting.wait(event(number), now, second);
+        }
+        assert!(!waiting.is_due(event(capacity + 1), now + second), "there is no room for it");
+        assert!(waiting.is_due(event(1), now + second), "it is in already, and its time has come");
+        waiting.ended(event(1));
+        assert!(waiting.is_due(event(capacity + 1), now));
     }
 }

@@ -2,17 +2,25 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use docket_domain::EventId;
-use docket_sidecar::{Client, CloudEvent, Message, Trace};
+use docket_sidecar::Client;
 use docket_store::Store;
 use docket_store::outbox::PendingEvent;
 use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::pending::Waiting;
+use crate::publish::{Outcome, publish};
 use crate::{Config, Confirm, Topic};
+
+/// The shortest time from the start of one pass to the next: what happens meanwhile is taken together.
+const SHORTEST_ROUND: Duration = Duration::from_millis(5);
+
+/// How long the last answer of the sidecar counts as a sign that it is there.
+const PROBE_EVERY: Duration = Duration::from_secs(5);
 
 /// What the relay needs.
 pub struct Deps {
@@ -31,9 +39,9 @@ pub struct Deps {
 /// How the relay is doing.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Status {
-    /// Whether the sidecar took the last batch, or nothing had to be sent yet.
+    /// Whether the sidecar answers.
     pub connected: bool,
-    /// How many keys are kept back by an event that failed.
+    /// How many keys are kept back by an event that one attempt was not enough for.
     pub parked: usize,
     /// How many times the outbox was looked at.
     pub passes: u64,
@@ -46,6 +54,8 @@ pub struct Relay {
     topics: BTreeMap<String, Topic>,
     waiting: Waiting,
     status: watch::Sender<Status>,
+    /// When the sidecar last answered.
+    answered: Option<Instant>,
 }
 
 /// Why a pass ended early.
@@ -64,8 +74,8 @@ impl Config {
         let served = |topic: &&Topic| self.confirm == Confirm::Broker || !topic.handlers.is_empty();
         let topics =
             deps.topics.iter().filter(served).map(|topic| (topic.name.clone(), topic.clone())).collect();
-        let (status, _) = watch::channel(Status { connected: true, ..Status::default() });
-        Relay { config: self, deps, topics, waiting: Waiting::default(), status }
+        let (status, _) = watch::channel(Status::default());
+        Relay { config: self, deps, topics, waiting: Waiting::default(), status, answered: None }
     }
 }
 
@@ -75,10 +85,11 @@ impl Relay {
         self.status.subscribe()
     }
 
-    /// Works until it is told to stop; the batch that is on its way is finished first.
+    /// Works until it is told to stop; the call that is on its way is finished first.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0;
         while !stop.is_cancelled() {
+            let begun = Instant::now();
             let pause = match self.pass(&stop).await {
                 Ok(()) => {
                     failures = 0;
@@ -86,30 +97,41 @@ impl Relay {
                 }
                 Err(interrupted) => {
                     failures += 1;
-                    self.report(&interrupted, failures);
+                    report(&interrupted, failures);
                     self.config.pause(failures, (self.deps.jitter)())
                 }
             };
-            let connected = failures == 0;
-            let parked = self.waiting.parked();
+            let connected = failures == 0 && self.sidecar_answers(&stop).await;
+            let parked = self.waiting.parked(Instant::now());
             self.status.send_modify(|status| {
                 *status = Status { connected, parked, passes: status.passes + 1 };
             });
+            // As long a rest as the pass took: a long outbox must not keep the database busy with looking at it.
+            let rested = begun + SHORTEST_ROUND.max(2 * begun.elapsed());
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = sleep(pause) => {}
                 // After a failure the pause is kept: commits must not turn it into a busy loop.
-                () = self.deps.committed.notified(), if connected => {}
+                () = self.deps.committed.notified(), if failures == 0 => tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = sleep_until(rested) => {}
+                },
             }
         }
     }
 
-    /// Logs a failure once, not at every attempt.
-    fn report(&self, interrupted: &Interrupted, failures: u32) {
-        if failures == 1 {
-            let error = interrupted as &dyn std::error::Error;
-            tracing::warn!(error, "the relay pauses; events wait in the outbox");
+    /// Whether the sidecar has answered lately; asks it when nothing else did.
+    async fn sidecar_answers(&mut self, stop: &CancellationToken) -> bool {
+        if self.answered.is_none_or(|last| last.elapsed() >= PROBE_EVERY) {
+            // All topics are of one pub/sub component.
+            let Some(topic) = self.deps.topics.first() else { return true };
+            let healthy = tokio::select! {
+                () = stop.cancelled() => return false,
+                healthy = self.deps.client.healthy(&topic.pubsub) => healthy,
+            };
+            self.answered = healthy.then(Instant::now);
         }
+        self.answered.is_some()
     }
 
     /// Goes once through the outbox.
@@ -118,15 +140,14 @@ impl Relay {
         let mut seen = HashSet::new();
         let mut after = 0;
         while !stop.is_cancelled() && !names.is_empty() {
-            let heads = self.deps.store.outbox_heads(&names, after, self.config.batch).await?;
+            let mut heads = self.deps.store.outbox_heads(&names, after, self.config.batch).await?;
             let last = heads.last().map(|head| head.position);
             let full = heads.len() as u64 == self.config.batch;
-            seen.extend(heads.iter().map(|head| head.id));
-            if self.advance(heads).await? > 0 {
-                // The next events of these keys have moved up.
-                after = 0;
-                seen.clear();
-                continue;
+            // What follows an event that left moves up at once, and the pass goes on behind the page.
+            while !heads.is_empty() && !stop.is_cancelled() {
+                seen.extend(heads.iter().map(|head| head.id));
+                let left = self.advance(heads).await?;
+                heads = if left.is_empty() { left } else { self.deps.store.outbox_next(&left).await? };
             }
             match last {
                 Some(last) if full => after = last,
@@ -139,129 +160,108 @@ impl Relay {
         Ok(())
     }
 
-    /// Publishes what is due and confirms what was published; answers how many events have left the outbox.
-    async fn advance(&mut self, heads: Vec<PendingEvent>) -> Result<usize, Interrupted> {
-        let mut by_topic: BTreeMap<String, Vec<PendingEvent>> = BTreeMap::new();
+    /// Removes what has arrived and publishes what is due; answers what has left the outbox.
+    async fn advance(&mut self, heads: Vec<PendingEvent>) -> Result<Vec<PendingEvent>, Interrupted> {
+        let now = Instant::now();
+        let (mut arrived, mut due) = (Vec::new(), BTreeMap::<String, Vec<PendingEvent>>::new());
         for head in heads {
-            by_topic.entry(head.topic.clone()).or_default().push(head);
-        }
-        let mut left = 0;
-        for (name, mut events) in by_topic {
-            let Some(topic) = self.topics.get(&name).cloned() else { continue };
-            let earlier: Vec<EventId> =
-                ids(&events).filter(|event| self.waiting.is_published(*event)).collect();
-            let confirmed = self.confirm(&topic, &earlier).await?;
-            left += confirmed.len();
-            let now = Instant::now();
-            events.retain(|event| !confirmed.contains(&event.id) && self.waiting.is_due(event.id, now));
-            if events.is_empty() || self.waiting.is_full() {
-                continue;
+            if self.has_arrived(&head) {
+                arrived.push(head);
+            } else if self.waiting.is_due(head.id, now) {
+                due.entry(head.topic.clone()).or_default().push(head);
             }
-            let taken = self.publish(&topic, &events).await?;
-            // The broker has the events, and nothing says so yet.
-            fail::fail_point!("after-publish", |_| std::process::abort());
-            left += self.confirm(&topic, &taken).await?.len();
         }
-        Ok(left)
+        self.remove(&arrived).await?;
+        for (name, events) in due {
+            let Some(topic) = self.topics.get(&name).cloned() else { continue };
+            arrived.extend(self.send(&topic, events).await?);
+        }
+        Ok(arrived)
     }
 
-    /// Removes the events that may leave the outbox.
-    async fn confirm(
+    /// Whether every handler is done with the event. After a restart this is true of events that this process never
+    /// published.
+    fn has_arrived(&self, event: &PendingEvent) -> bool {
+        let handlers = self.topics.get(&event.topic).map_or(&[][..], |topic| &topic.handlers);
+        let done = |handler: &&str| event.receipts.iter().any(|receipt| receipt == handler);
+        self.config.confirm == Confirm::Receipts && handlers.iter().all(done)
+    }
+
+    /// Publishes events; answers those that may leave the outbox with that, and have.
+    async fn send(
         &mut self,
         topic: &Topic,
-        published: &[EventId],
-    ) -> Result<HashSet<EventId>, Interrupted> {
-        if published.is_empty() {
-            return Ok(HashSet::new());
+        events: Vec<PendingEvent>,
+    ) -> Result<Vec<PendingEvent>, Interrupted> {
+        let Outcome { taken, unknown, failed, away } = publish(&self.deps.client, topic, events).await;
+        if away.is_none() {
+            self.answered = Some(Instant::now());
         }
-        fail::fail_point!("before-delete", |_| std::process::abort());
-        let ended = match self.config.confirm {
-            Confirm::Receipts => self.deps.store.outbox_confirm(published, &topic.handlers).await?,
+        if !taken.is_empty() {
+            // The broker has the events, and nothing says so yet.
+            fail::fail_point!("after-publish", |_| std::process::abort());
+        }
+        let now = Instant::now();
+        for (event, error) in &failed {
+            let attempts = self.waiting.attempts(event.id) + 1;
+            let pause = self.config.pause(attempts, (self.deps.jitter)());
+            self.waiting.wait(event.id, now, pause);
+            // At ever longer distances: an outage must not fill the log.
+            if attempts.is_power_of_two() {
+                let id = event.id;
+                tracing::warn!(event.id = %id, attempts, error, "event {id} was not taken; its key waits");
+            }
+        }
+        let left = match self.config.confirm {
+            Confirm::Receipts => {
+                for event in taken.iter().chain(&unknown) {
+                    self.await_receipts(event.id, now);
+                }
+                Vec::new()
+            }
             Confirm::Broker => {
-                self.deps.store.outbox_remove(published).await?;
-                published.to_vec()
+                for event in &unknown {
+                    let attempts = self.waiting.attempts(event.id) + 1;
+                    self.waiting.wait(event.id, now, self.config.pause(attempts, (self.deps.jitter)()));
+                }
+                self.remove(&taken).await?;
+                taken
             }
         };
-        for event in &ended {
-            self.waiting.ended(*event);
+        match away {
+            Some(error) => Err(Interrupted::Sidecar(error)),
+            None => Ok(left),
         }
-        Ok(ended.into_iter().collect())
     }
 
-    /// Publishes the events in one call, or one by one when that call fails; answers those that the broker took.
-    async fn publish(&mut self, topic: &Topic, events: &[PendingEvent]) -> Result<Vec<EventId>, Interrupted> {
-        let envelopes: Vec<CloudEvent> = events.iter().map(envelope).collect();
-        let messages: Vec<Message<'_>> = events
-            .iter()
-            .zip(&envelopes)
-            .map(|(event, envelope)| Message { key: &event.key, event: envelope })
-            .collect();
-        let mut taken = Vec::new();
-        match self.deps.client.bulk_publish(&topic.pubsub, &topic.name, &messages).await {
-            Ok(results) => {
-                for (event, result) in events.iter().zip(results) {
-                    match result {
-                        Ok(()) => taken.push(self.took(event)),
-                        Err(error) => self.park(event, &error),
-                    }
-                }
-            }
-            Err(error) if is_away(&error) => return Err(Interrupted::Sidecar(error)),
-            // The answer says nothing about the single events, and one of them may be the cause.
-            Err(_) => {
-                for (event, message) in events.iter().zip(&messages) {
-                    match self
-                        .deps
-                        .client
-                        .publish(&topic.pubsub, &topic.name, message.key, message.event)
-                        .await
-                    {
-                        Ok(()) => taken.push(self.took(event)),
-                        Err(error) if is_away(&error) => return Err(Interrupted::Sidecar(error)),
-                        Err(error) => self.park(event, &error),
-                    }
-                }
-            }
+    /// Publishes the event again only when its receipts did not come in time. That covers a call that did not end: the
+    /// sidecar may still be about to deliver.
+    fn await_receipts(&mut self, event: EventId, now: Instant) {
+        let attempts = self.waiting.attempts(event);
+        if attempts.is_power_of_two() {
+            tracing::info!(event.id = %event, attempts, "event {event} was published again: no receipt came");
         }
-        Ok(taken)
+        self.waiting.wait(event, now, self.config.receipt_timeout(attempts));
     }
 
-    fn took(&mut self, event: &PendingEvent) -> EventId {
-        let timeout = self.config.receipt_timeout();
-        if self.waiting.is_published(event.id) {
-            tracing::info!(event.id = %event.id, "event {} was published again: no receipt came", event.id);
+    async fn remove(&mut self, events: &[PendingEvent]) -> Result<(), Interrupted> {
+        if events.is_empty() {
+            return Ok(());
         }
-        self.waiting.published(event.id, Instant::now(), timeout);
-        event.id
-    }
-
-    /// Keeps the event's key back for a while; the others go on.
-    fn park(&mut self, event: &PendingEvent, error: &(dyn std::error::Error + 'static)) {
-        let failures = self.waiting.failures(event.id) + 1;
-        let pause = self.config.pause(failures, (self.deps.jitter)());
-        let id = event.id;
-        tracing::warn!(event.id = %id, failures, error, "event {id} was not taken; its key waits {pause:?}");
-        self.waiting.failed(id, Instant::now(), pause);
+        fail::fail_point!("before-delete", |_| std::process::abort());
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        self.deps.store.outbox_remove(&ids).await?;
+        for id in ids {
+            self.waiting.ended(id);
+        }
+        Ok(())
     }
 }
 
-/// Whether the sidecar as a whole is at fault, not the events.
-fn is_away(error: &docket_sidecar::Error) -> bool {
-    matches!(error, docket_sidecar::Error::Unavailable(_) | docket_sidecar::Error::Deadline(_))
-}
-
-fn ids(events: &[PendingEvent]) -> impl Iterator<Item = EventId> {
-    events.iter().map(|event| event.id)
-}
-
-fn envelope(event: &PendingEvent) -> CloudEvent {
-    CloudEvent {
-        id: event.id,
-        source: event.source.clone(),
-        event_type: event.event_type.clone(),
-        subject: event.key.clone(),
-        time: event.time,
-        trace: event.trace.clone().map(|trace| Trace { parent: trace.parent, state: trace.state }),
-        data: event.payload.clone().into(),
+/// Logs a failure once, not at every attempt.
+fn report(interrupted: &Interrupted, failures: u32) {
+    if failures == 1 {
+        let error = interrupted as &dyn std::error::Error;
+        tracing::warn!(error, "the relay pauses; events wait in the outbox");
     }
 }

@@ -2,9 +2,10 @@
 
 use docket_domain::{EventId, Instant, TaskId, UserId};
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, Condition, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _,
+    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -96,29 +97,7 @@ impl Tx<'_> {
 impl Store {
     /// A page of the user's entries in the order in which they happened, and whether there are more.
     pub async fn audit_list(&self, owner: &UserId, listing: &Listing) -> Result<(Vec<Entry>, bool), Error> {
-        let mut query = Entity::find().filter(Column::UserId.eq(owner.as_str()));
-        if let Some(task) = listing.task_id {
-            query = query.filter(Column::TaskId.eq(task.as_uuid()));
-        }
-        if !listing.event_types.is_empty() {
-            query = query.filter(Column::EventType.is_in(&listing.event_types));
-        }
-        if let Some(start) = listing.start_time {
-            query = query.filter(Column::EventTime.gte(micros(start)));
-        }
-        if let Some(end) = listing.end_time {
-            query = query.filter(Column::EventTime.lt(micros(end)));
-        }
-        if let Some(after) = &listing.after {
-            query = query.filter(later_than(after));
-        }
-        let mut rows = query
-            .order_by_asc(Column::EventTime)
-            .order_by_asc(Column::TaskVersion)
-            .order_by_asc(Column::EventId)
-            .limit(u64::from(listing.limit) + 1)
-            .all(&self.read)
-            .await?;
+        let mut rows = list_query(owner, listing).all(&self.read).await?;
         let more = rows.len() > listing.limit as usize;
         rows.truncate(listing.limit as usize);
         Ok((rows.into_iter().map(entry).collect::<Result<_, _>>()?, more))
@@ -134,13 +113,37 @@ impl Store {
     }
 }
 
-fn later_than(cursor: &Cursor) -> Condition {
-    let same_time = Condition::all().add(Column::EventTime.eq(cursor.event_time));
-    let same_version = same_time.clone().add(Column::TaskVersion.eq(cursor.task_version));
-    Condition::any()
-        .add(Column::EventTime.gt(cursor.event_time))
-        .add(same_time.add(Column::TaskVersion.gt(cursor.task_version)))
-        .add(same_version.add(Column::EventId.gt(cursor.event_id)))
+/// A page of a user's entries: one range of one index, read in its order.
+pub(crate) fn list_query(owner: &UserId, listing: &Listing) -> Select<Entity> {
+    let mut query = Entity::find().filter(Column::UserId.eq(owner.as_str()));
+    if let Some(task) = listing.task_id {
+        query = query.filter(Column::TaskId.eq(task.as_uuid()));
+    }
+    if !listing.event_types.is_empty() {
+        query = query.filter(Column::EventType.is_in(&listing.event_types));
+    }
+    if let Some(start) = listing.start_time {
+        query = query.filter(Column::EventTime.gte(micros(start)));
+    }
+    if let Some(end) = listing.end_time {
+        query = query.filter(Column::EventTime.lt(micros(end)));
+    }
+    if let Some(after) = &listing.after {
+        query = query.filter(later_than(after));
+    }
+    query
+        .order_by_asc(Column::EventTime)
+        .order_by_asc(Column::TaskVersion)
+        .order_by_asc(Column::EventId)
+        .limit(u64::from(listing.limit) + 1)
+}
+
+/// As one comparison: an index finds its place with it.
+fn later_than(cursor: &Cursor) -> SimpleExpr {
+    let place =
+        [Column::EventTime, Column::TaskVersion, Column::EventId].map(|column| Expr::col((Entity, column)));
+    let cursor = [Expr::val(cursor.event_time), Expr::val(cursor.task_version), Expr::val(cursor.event_id)];
+    Expr::tuple(place).gt(Expr::tuple(cursor))
 }
 
 fn entry(row: Model) -> Result<Entry, Error> {

@@ -1,20 +1,21 @@
 //! Opens the database, and brings its schema up to date.
 
 use std::fmt;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::time::Duration;
 
 use docket_migration::{Migrator, MigratorTrait as _};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection};
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Statements};
+use crate::{Error, Statements, file};
 
 /// Where the data is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `sqlite:<path>` of the database file, or `sqlite::memory:` for a database that ends with the process.
+    /// `sqlite:<path>` of the database file, or `sqlite::memory:` for a database that ends with the process. Credentials
+    /// are not written out with the rest.
+    #[serde(serialize_with = "file::serialize_without_credentials")]
     pub url: String,
     /// How many connections may read at once.
     pub read_connections: u32,
@@ -24,7 +25,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { url: "sqlite:docket.db".to_owned(), read_connections: 4, acquire_timeout_ms: 5_000 }
+        Self { url: String::new(), read_connections: 4, acquire_timeout_ms: 5_000 }
     }
 }
 
@@ -47,16 +48,13 @@ impl fmt::Debug for Store {
 impl Store {
     /// Opens the database; a file that does not exist is created, readable by its owner only.
     pub async fn open(config: &Config) -> Result<Self, Error> {
-        let Some(path) = config.url.strip_prefix("sqlite:") else {
-            return Err(Error::UnknownDatabase { url: without_credentials(&config.url) });
-        };
         let statements = Statements::default();
-        if path == ":memory:" {
+        let Some(path) = file::path(&config.url)? else {
             // Every connection would have a database of its own, so one serves both.
             let only = connect(config, 1, &statements).await?;
             return Ok(Self { write: only.clone(), read: only, statements });
-        }
-        create_file(path)?;
+        };
+        file::create(&path)?;
         let write = connect(config, 1, &statements).await?;
         let read = connect(config, config.read_connections, &statements).await?;
         Ok(Self { write, read, statements })
@@ -122,21 +120,8 @@ async fn connect(
         });
     let mut connection = Database::connect(options)
         .await
-        .map_err(|source| Error::Open { url: without_credentials(&config.url), source })?;
+        .map_err(|source| Error::Open { url: file::without_credentials(&config.url), source })?;
     let statements = statements.clone();
     connection.set_metric_callback(move |_| statements.add_one());
     Ok(connection)
-}
-
-fn create_file(path: &str) -> Result<(), Error> {
-    let path = path.strip_prefix("//").unwrap_or(path);
-    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    opened.map(drop).map_err(|source| Error::File { path: path.to_owned(), source })
-}
-
-fn without_credentials(url: &str) -> String {
-    match (url.split_once("://"), url.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => url.to_owned(),
-    }
 }

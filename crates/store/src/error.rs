@@ -26,6 +26,12 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// Another process works with the database.
+    #[error("the database {path} is in use by another process of docket")]
+    Locked {
+        /// The database's file.
+        path: String,
+    },
     /// The address is of no kind that is known.
     #[error("database.url must start with sqlite: {url}")]
     UnknownDatabase {
@@ -65,8 +71,9 @@ impl Error {
             return false;
         };
         let code = error.as_database_error().and_then(|error| error.code());
-        // PostgreSQL: serialization_failure, deadlock_detected. SQLite: BUSY, BUSY_SNAPSHOT, LOCKED.
-        matches!(code.as_deref(), Some("40001" | "40P01" | "5" | "517" | "6"))
+        // PostgreSQL: serialization_failure, deadlock_detected.
+        // SQLite: BUSY, BUSY_RECOVERY, BUSY_SNAPSHOT, BUSY_TIMEOUT, LOCKED.
+        matches!(code.as_deref(), Some("40001" | "40P01" | "5" | "261" | "517" | "773" | "6"))
     }
 
     /// Whether the database could not be reached in time, so that trying again later may do.

@@ -5,16 +5,21 @@ pub mod audit;
 mod database;
 mod entity;
 mod error;
+mod file;
 pub mod idempotency;
 pub mod inbox;
 pub mod outbox;
+#[cfg(test)]
+mod plans;
 mod row;
 mod statements;
 pub mod tasks;
+mod text;
 mod transaction;
 
 pub use database::{Config, Store};
 pub use error::Error;
+pub use file::{Lock, url_of};
 pub use statements::Statements;
 pub use transaction::{Conflict, Tx};
 

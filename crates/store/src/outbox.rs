@@ -2,10 +2,14 @@
 
 use docket_domain::{EventId, Instant};
 use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Func, Query, SimpleExpr};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _};
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SimpleExpr, UnionType};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Select,
+};
 
 use crate::entity::{inbox, outbox};
+use crate::text::{SEPARATOR, join_texts};
 use crate::{Error, Store, Tx, instant, micros};
 
 /// An event that is to be published.
@@ -59,6 +63,8 @@ pub struct PendingEvent {
     pub trace: Option<Trace>,
     /// When it happened.
     pub time: Instant,
+    /// The handlers of this database that are done with it.
+    pub receipts: Vec<String>,
 }
 
 /// How many parts the outbox is cut into, so that several relays can share it. A key is always in the same part.
@@ -116,44 +122,64 @@ impl Store {
             .and_where(same_topic)
             .and_where(before)
             .to_owned();
-        let rows = outbox::Entity::find()
+        let heads = outbox::Entity::find()
             .filter(outbox::Column::Position.gt(after))
             .filter(outbox::Column::Topic.is_in(topics))
             .filter(Expr::exists(in_front).not())
             .order_by_asc(outbox::Column::Position)
-            .limit(limit)
-            .all(&self.read)
-            .await?;
-        rows.into_iter().map(pending).collect()
+            .limit(limit);
+        self.with_receipts(heads).await
     }
 
-    /// Removes the events that the broker has.
-    pub async fn outbox_remove(&self, events: &[EventId]) -> Result<(), Error> {
-        let ids = events.iter().map(|event| event.as_uuid());
-        outbox::Entity::delete_many().filter(outbox::Column::EventId.is_in(ids)).exec(&self.write).await?;
-        Ok(())
+    /// The event that follows each of these in its key, where there is one. One statement, one look into the index for
+    /// each event.
+    pub async fn outbox_next(&self, events: &[PendingEvent]) -> Result<Vec<PendingEvent>, Error> {
+        let next = |event: &PendingEvent| {
+            let first = Query::select()
+                .column(outbox::Column::Position)
+                .from(outbox::Entity)
+                .and_where(outbox::Column::PartitionKey.eq(event.key.as_str()))
+                .and_where(outbox::Column::Topic.eq(event.topic.as_str()))
+                .and_where(outbox::Column::Position.gt(event.position))
+                .order_by(outbox::Column::Position, sea_orm::Order::Asc)
+                .limit(1)
+                .to_owned();
+            // Wrapped, because a part of a UNION can not have an order of its own.
+            Query::select()
+                .column(outbox::Column::Position)
+                .from_subquery(first, Alias::new("next"))
+                .to_owned()
+        };
+        let Some((first, rest)) = events.split_first() else { return Ok(Vec::new()) };
+        let mut positions = next(first);
+        for event in rest {
+            positions.union(UnionType::All, next(event));
+        }
+        let following = outbox::Entity::find().filter(outbox::Column::Position.in_subquery(positions));
+        self.with_receipts(following.order_by_asc(outbox::Column::Position)).await
     }
 
-    /// Removes those of the events that every one of `handlers` has done with, and answers which. One statement.
-    pub async fn outbox_confirm(&self, events: &[EventId], handlers: &[&str]) -> Result<Vec<EventId>, Error> {
+    async fn with_receipts(&self, query: Select<outbox::Entity>) -> Result<Vec<PendingEvent>, Error> {
+        let handler = Expr::col((inbox::Entity, inbox::Column::Handler));
+        let joined = join_texts(self.read.get_database_backend(), handler);
         let receipts = Query::select()
-            .expr(Func::count(Expr::col((inbox::Entity, inbox::Column::Handler))))
+            .expr(joined)
             .from(inbox::Entity)
             .and_where(
                 Expr::col((inbox::Entity, inbox::Column::EventId))
                     .equals((outbox::Entity, outbox::Column::EventId)),
             )
-            .and_where(Expr::col((inbox::Entity, inbox::Column::Handler)).is_in(handlers.iter().copied()))
             .to_owned();
-        let receipts = SimpleExpr::SubQuery(None, Box::new(receipts.into()));
-        let needed = i64::try_from(handlers.len()).unwrap_or(i64::MAX);
+        let query = query.expr_as(SimpleExpr::SubQuery(None, Box::new(receipts.into())), "receipts");
+        let rows: Vec<PendingRow> = query.into_model().all(&self.read).await?;
+        rows.into_iter().map(pending).collect()
+    }
+
+    /// Removes events that have arrived.
+    pub async fn outbox_remove(&self, events: &[EventId]) -> Result<(), Error> {
         let ids = events.iter().map(|event| event.as_uuid());
-        let removed = outbox::Entity::delete_many()
-            .filter(outbox::Column::EventId.is_in(ids))
-            .filter(receipts.gte(needed))
-            .exec_with_returning(&self.write)
-            .await?;
-        Ok(removed.into_iter().map(|row| EventId::from_uuid(row.event_id)).collect())
+        outbox::Entity::delete_many().filter(outbox::Column::EventId.is_in(ids)).exec(&self.write).await?;
+        Ok(())
     }
 
     /// How many events wait.
@@ -163,8 +189,17 @@ impl Store {
     }
 }
 
-fn pending(row: outbox::Model) -> Result<PendingEvent, Error> {
+/// A row of `outbox` together with the handlers that are done with its event.
+#[derive(FromQueryResult)]
+struct PendingRow {
+    #[sea_orm(nested)]
+    event: outbox::Model,
+    receipts: Option<String>,
+}
+
+fn pending(PendingRow { event: row, receipts }: PendingRow) -> Result<PendingEvent, Error> {
     Ok(PendingEvent {
+        receipts: receipts.iter().flat_map(|names| names.split(SEPARATOR)).map(str::to_owned).collect(),
         position: row.position,
         id: EventId::from_uuid(row.event_id),
         topic: row.topic,

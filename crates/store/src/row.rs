@@ -14,10 +14,8 @@ use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
 use crate::entity::tasks;
+use crate::text::SEPARATOR;
 use crate::{Error, instant, micros};
-
-/// Separates the tags of one task in a query's answer; no tag contains it, because tags have no control characters.
-pub(crate) const TAG_SEPARATOR: char = '\u{1f}';
 
 /// A rule as its JSON column holds it.
 #[derive(Deserialize, Serialize)]
@@ -115,7 +113,7 @@ pub(crate) fn to_row(task: &Task) -> Result<tasks::ActiveModel, Error> {
     })
 }
 
-/// A row as a task; `tags` are joined by [`TAG_SEPARATOR`].
+/// A row as a task; `tags` are joined by [`SEPARATOR`].
 pub(crate) fn from_row(row: tasks::Model, tags: Option<String>) -> Result<Task, Error> {
     let zone =
         chrono_tz::Tz::from_str(&row.time_zone).map_err(|_| Error::corrupt("time_zone", &row.time_zone))?;
@@ -125,7 +123,7 @@ pub(crate) fn from_row(row: tasks::Model, tags: Option<String>) -> Result<Task, 
         (None, None) => None,
     };
     let tags = tags.unwrap_or_default();
-    let tags = tags.split(TAG_SEPARATOR).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
+    let tags = tags.split(SEPARATOR).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
     let priority =
         PRIORITIES.iter().find(|(_, number)| *number == row.priority).map(|(priority, _)| *priority);
     Ok(Task {

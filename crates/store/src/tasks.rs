@@ -1,10 +1,10 @@
 //! The tasks of a user, and the series that they stand in.
 
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
-use docket_domain::{Instant, Series, State, Task, TaskId, UserId};
+use docket_domain::{Instant, Series, SeriesId, State, Task, TaskId, UserId};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{
-    Alias, Expr, ExprTrait as _, Func, LikeExpr, OnConflict, Query, SelectStatement, SimpleExpr,
+    Expr, ExprTrait as _, Func, LikeExpr, NullOrdering, OnConflict, Query, SelectStatement, SimpleExpr,
 };
 use sea_orm::{
     ColumnTrait as _, Condition as SqlCondition, ConnectionTrait, DbBackend, EntityTrait as _,
@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::entity::{occurrences, task_tags, tasks, user_sequences};
-use crate::row::{TAG_SEPARATOR, from_row, priority_column, to_row};
+use crate::row::{from_row, priority_column, to_row};
+use crate::text::join_texts;
 use crate::{Error, Store, Tx, micros};
 
 /// Where a page of tasks ended: the sort key of its last task.
@@ -69,37 +70,12 @@ pub struct Successor(pub TaskId);
 impl Store {
     /// The task, if it is the user's; deleted ones too.
     pub async fn task_get(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
-        let query =
-            tasks_of(owner, self.read.get_database_backend()).filter(tasks::Column::TaskId.eq(id.as_uuid()));
-        one(query, &self.read).await
+        one(get_query(owner, id, self.read.get_database_backend()), &self.read).await
     }
 
     /// A page of the user's tasks, and whether there are more. One statement.
     pub async fn task_list(&self, owner: &UserId, listing: &Listing<'_>) -> Result<(Vec<Task>, bool), Error> {
-        let mut query = tasks_of(owner, self.read.get_database_backend());
-        if !listing.show_deleted {
-            query = query.filter(tasks::Column::DeleteTime.is_null());
-        }
-        for condition in &listing.filter.0 {
-            query = query.filter(sql_condition(condition));
-        }
-        let key = match listing.order.field {
-            OrderField::CreateTime => tasks::Column::CreateTime,
-            OrderField::UpdateTime => tasks::Column::UpdateTime,
-            OrderField::Due => tasks::Column::DueTime,
-            OrderField::Priority => tasks::Column::Priority,
-        };
-        let descending = listing.order.descending;
-        if let Some(after) = &listing.after {
-            query = query.filter(later_than(key, after, descending));
-        }
-        let order = if descending { sea_orm::Order::Desc } else { sea_orm::Order::Asc };
-        query = query
-            // Tasks that are never due come last, whichever way.
-            .order_by(key.is_null(), sea_orm::Order::Asc)
-            .order_by(key, order.clone())
-            .order_by(tasks::Column::TaskId, order)
-            .limit(u64::from(listing.limit) + 1);
+        let query = list_query(owner, listing, self.read.get_database_backend());
         page(query, listing.limit, &self.read).await
     }
 
@@ -110,16 +86,7 @@ impl Store {
         after: Option<&Cursor>,
         limit: u32,
     ) -> Result<(Vec<Task>, bool), Error> {
-        let key = tasks::Column::CompleteTime;
-        let mut query = with_tags(self.read.get_database_backend())
-            .filter(tasks::Column::AwaitsSuccessor.eq(true))
-            .filter(key.lt(micros(before)))
-            .order_by(key, sea_orm::Order::Asc)
-            .order_by(tasks::Column::TaskId, sea_orm::Order::Asc)
-            .limit(u64::from(limit) + 1);
-        if let Some(after) = after {
-            query = query.filter(later_than(key, after, false));
-        }
+        let query = gaps_query(before, after, limit, self.read.get_database_backend());
         page(query, limit, &self.read).await
     }
 }
@@ -127,9 +94,7 @@ impl Store {
 impl Tx<'_> {
     /// The task, if it is the user's, locked until the transaction ends.
     pub async fn task_lock(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
-        let query =
-            tasks_of(owner, self.0.get_database_backend()).filter(tasks::Column::TaskId.eq(id.as_uuid()));
-        one(query.lock_exclusive(), &self.0).await
+        one(get_query(owner, id, self.0.get_database_backend()).lock_exclusive(), &self.0).await
     }
 
     /// Writes a new task; [`Error::Exists`] when its id is taken.
@@ -204,6 +169,18 @@ impl Tx<'_> {
         Ok(row.map(|row| Successor(TaskId::from_uuid(row.task_id))))
     }
 
+    /// The task that holds an instant of a series, if one does.
+    pub async fn occurrence_at(
+        &self,
+        series: SeriesId,
+        occurrence_time: Instant,
+    ) -> Result<Option<TaskId>, Error> {
+        let query = occurrences::Entity::find()
+            .filter(occurrences::Column::SeriesId.eq(series.as_uuid()))
+            .filter(occurrences::Column::OccurrenceTime.eq(micros(occurrence_time)));
+        Ok(query.one(&self.0).await?.map(|row| TaskId::from_uuid(row.task_id)))
+    }
+
     /// Notes that the task's successor has appeared.
     pub async fn successor_arrived(&self, predecessor: TaskId) -> Result<(), Error> {
         let update = tasks::Entity::update_many()
@@ -239,15 +216,67 @@ fn tasks_of(owner: &UserId, backend: DbBackend) -> Select<tasks::Entity> {
     with_tags(backend).filter(tasks::Column::UserId.eq(owner.as_str()))
 }
 
+pub(crate) fn get_query(owner: &UserId, id: TaskId, backend: DbBackend) -> Select<tasks::Entity> {
+    tasks_of(owner, backend).filter(tasks::Column::TaskId.eq(id.as_uuid()))
+}
+
+/// A page of a user's tasks: one range of one index, read in its order.
+pub(crate) fn list_query(owner: &UserId, listing: &Listing<'_>, backend: DbBackend) -> Select<tasks::Entity> {
+    let mut query = tasks_of(owner, backend);
+    if !listing.show_deleted {
+        query = query.filter(tasks::Column::DeleteTime.is_null());
+    }
+    for condition in &listing.filter.0 {
+        query = query.filter(sql_condition(condition));
+    }
+    let key = match listing.order.field {
+        OrderField::CreateTime => tasks::Column::CreateTime,
+        OrderField::UpdateTime => tasks::Column::UpdateTime,
+        OrderField::Due => tasks::Column::DueTime,
+        OrderField::Priority => tasks::Column::Priority,
+    };
+    let descending = listing.order.descending;
+    if let Some(after) = &listing.after {
+        query = query.filter(match listing.order.field {
+            OrderField::Due => due_later_than(after, descending),
+            _ => later_than(key, after, descending),
+        });
+    }
+    let order = if descending { sea_orm::Order::Desc } else { sea_orm::Order::Asc };
+    query = match listing.order.field {
+        // Tasks that are never due come last, whichever way. Said like this, and not by sorting by `IS NULL` first, the
+        // index serves it.
+        OrderField::Due => query.order_by_with_nulls(key, order.clone(), NullOrdering::Last),
+        _ => query.order_by(key, order.clone()),
+    };
+    query.order_by(tasks::Column::TaskId, order).limit(u64::from(listing.limit) + 1)
+}
+
+/// The completed tasks that have waited for their successor since before `before`.
+pub(crate) fn gaps_query(
+    before: Instant,
+    after: Option<&Cursor>,
+    limit: u32,
+    backend: DbBackend,
+) -> Select<tasks::Entity> {
+    let key = tasks::Column::CompleteTime;
+    let mut query = with_tags(backend)
+        // Written into the statement: with a parameter, the partial index would not be used.
+        .filter(Expr::col((tasks::Entity, tasks::Column::AwaitsSuccessor)).eq(Expr::Constant(true.into())))
+        .filter(key.lt(micros(before)))
+        .order_by(key, sea_orm::Order::Asc)
+        .order_by(tasks::Column::TaskId, sea_orm::Order::Asc)
+        .limit(u64::from(limit) + 1);
+    if let Some(after) = after {
+        query = query.filter(later_than(key, after, false));
+    }
+    query
+}
+
 /// The tasks with their tags in one column, so that a task is one row of one statement.
 fn with_tags(backend: DbBackend) -> Select<tasks::Entity> {
     let tag = Expr::col((task_tags::Entity, task_tags::Column::Tag));
-    let joined: SimpleExpr = match backend {
-        DbBackend::Postgres => {
-            Func::cust(Alias::new("string_agg")).arg(tag).arg(TAG_SEPARATOR.to_string()).into()
-        }
-        _ => Func::cust(Alias::new("group_concat")).arg(tag).arg(TAG_SEPARATOR.to_string()).into(),
-    };
+    let joined = join_texts(backend, tag);
     let tags = tags_of_row().expr(joined).to_owned();
     tasks::Entity::find().expr_as(SimpleExpr::SubQuery(None, Box::new(tags.into())), "joined_tags")
 }
@@ -296,18 +325,24 @@ fn escape_like(text: &str) -> String {
     text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
-/// What comes after `cursor` when sorted by (`key` is null, `key`, task id).
+/// What comes after `cursor` when sorted by (`key`, task id), as one comparison: an index finds its place with it.
 fn later_than(key: tasks::Column, cursor: &Cursor, descending: bool) -> SqlCondition {
+    let column = |column: tasks::Column| Expr::col((tasks::Entity, column));
+    let place = Expr::tuple([column(key), column(tasks::Column::TaskId)]);
+    let cursor = Expr::tuple([Expr::val(cursor.key), Expr::val(cursor.task_id)]);
+    SqlCondition::all().add(if descending { place.lt(cursor) } else { place.gt(cursor) })
+}
+
+/// What comes after `cursor` when sorted by due time, with the tasks that are never due at the end. No single range of
+/// the index holds it, so the pages before are walked over, in the index's order.
+fn due_later_than(cursor: &Cursor, descending: bool) -> SqlCondition {
+    let key = tasks::Column::DueTime;
+    if cursor.key.is_some() {
+        return SqlCondition::any().add(later_than(key, cursor, descending)).add(key.is_null());
+    }
     let id = tasks::Column::TaskId;
-    let beyond_id = if descending { id.lt(cursor.task_id) } else { id.gt(cursor.task_id) };
-    let Some(value) = cursor.key else {
-        return SqlCondition::all().add(key.is_null()).add(beyond_id);
-    };
-    let beyond = if descending { key.lt(value) } else { key.gt(value) };
-    SqlCondition::any()
-        .add(beyond)
-        .add(SqlCondition::all().add(key.eq(value)).add(beyond_id))
-        .add(key.is_null())
+    let beyond = if descending { id.lt(cursor.task_id) } else { id.gt(cursor.task_id) };
+    SqlCondition::all().add(key.is_null()).add(beyond)
 }
 
 async fn one(query: Select<tasks::Entity>, connection: &impl ConnectionTrait) -> Result<Option<Task>, Error> {

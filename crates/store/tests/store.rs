@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::HashSet;
+
 use chrono::{NaiveDate, TimeZone as _, Utc};
 use docket_domain::content::{Channel, Moment};
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
@@ -241,14 +243,20 @@ async fn the_outbox_shows_the_head_of_each_key_until_every_handler_has_it() {
         [3],
         "a pass goes on behind its last row, and skips no key's order"
     );
-    let published = [1, 3].map(|number| EventId::from_uuid(Uuid::from_u128(number)));
     let before = store.statements().count();
-    let confirmed = store.outbox_confirm(&published, &["one", "two"]).await.unwrap();
-    assert_eq!(store.statements().count() - before, 1);
-    assert_eq!(confirmed, [published[1]], "two has not seen event 1");
-    assert_eq!(heads(&store, 0, 10).await, [1]);
-    assert_eq!(store.outbox_confirm(&published, &["one"]).await.unwrap(), [published[0]]);
-    assert_eq!(heads(&store, 0, 10).await, [2], "the next event of the key moves up");
+    let found = store.outbox_heads(&["t".to_owned()], 0, 10).await.unwrap();
+    let receipts: Vec<&[String]> = found.iter().map(|head| head.receipts.as_slice()).collect();
+    assert_eq!(receipts[0], ["one"], "two has not seen event 1");
+    assert_eq!(HashSet::from_iter(receipts[1]), HashSet::from([&"one".to_owned(), &"two".to_owned()]));
+    let follow = store.outbox_next(&found).await.unwrap();
+    assert_eq!(store.statements().count() - before, 2);
+    let follow: Vec<u128> = follow.iter().map(|next| next.id.as_uuid().as_u128()).collect();
+    assert_eq!(follow, [2], "what follows in the key and topic of event 1; nothing does in that of event 3");
+    assert!(store.outbox_next(&[]).await.unwrap().is_empty());
+
+    store.outbox_remove(&[found[0].id]).await.unwrap();
+    assert_eq!(heads(&store, 0, 10).await, [2, 3], "the next event of the key moves up");
+    store.outbox_remove(&[found[1].id]).await.unwrap();
     assert_eq!(store.outbox_depth().await.unwrap(), 2);
 }
 

@@ -1,0 +1,16 @@
+//! Several texts in one column of a query's answer, the same way on every database.
+
+use sea_orm::DbBackend;
+use sea_orm::sea_query::{Alias, Expr, Func, SimpleExpr};
+
+/// Stands between the texts; none contains it, because tags and names have no control characters.
+pub(crate) const SEPARATOR: char = '\u{1f}';
+
+/// Joins the texts of a group.
+pub(crate) fn join_texts(backend: DbBackend, text: Expr) -> SimpleExpr {
+    let function = match backend {
+        DbBackend::Postgres => "string_agg",
+        _ => "group_concat",
+    };
+    Func::cust(Alias::new(function)).arg(text).arg(SEPARATOR.to_string()).into()
+}
