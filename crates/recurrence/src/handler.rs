@@ -7,11 +7,12 @@ use docket_domain::{EventKind, Task, TaskId, UserId};
 use docket_proto::v1;
 use docket_proto::v1::create_task_request::OccurrenceOf;
 use docket_proto::v1::task_service_client::TaskServiceClient;
+use docket_rpc::TraceContext;
 use docket_rpc::auth::{ACT_AS, ACT_AS_KEY};
-use docket_sidecar::{BoxError, Delivery, HandlerError, InvocationChannel, TopicHandler};
+use docket_sidecar::{BoxError, Delivery, HandlerError, InvocationChannel, TopicHandler, Trace};
 use docket_store::inbox::Verdict;
 use docket_wire::{answer, event};
-use tonic::metadata::MetadataValue;
+use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
@@ -25,6 +26,10 @@ const SERVICE: &str = "docket-recurrence";
 
 /// How long a token of the handler's is good for; each call gets a new one.
 const TOKEN_TTL: Duration = Duration::from_secs(60);
+
+/// The metadata of W3C Trace Context.
+const TRACEPARENT: &str = "traceparent";
+const TRACESTATE: &str = "tracestate";
 
 /// The handler of task events.
 pub struct Handler {
@@ -46,12 +51,13 @@ impl Handler {
     }
 
     /// Asks the task API for the occurrence; it answers the one there is when the event came before.
+    ///
+    /// Without a request id: that could only refuse a repetition whose bytes another version of this handler wrote.
     async fn ask(&self, following: Following, delivery: &Delivery) -> Result<(), HandlerError> {
         let occurrence_of =
             OccurrenceOf { task_id: following.predecessor.to_string(), version: following.version };
         let body = v1::CreateTaskRequest {
             task: Some(following.task),
-            request_id: delivery.event_id.to_string(),
             occurrence_of: Some(occurrence_of),
             ..v1::CreateTaskRequest::default()
         };
@@ -76,7 +82,7 @@ impl Handler {
         metadata.insert("authorization", bearer);
         metadata.insert(ACT_AS_KEY, owner.as_str().parse()?);
         if let Some(trace) = &delivery.trace {
-            metadata.insert("traceparent", trace.parent.parse()?);
+            carry_on(trace, metadata);
         }
         Ok(request)
     }
@@ -133,6 +139,25 @@ fn following(delivery: &Delivery) -> Result<Option<Following>, HandlerError> {
     }))
 }
 
+/// Continues a trace in a call. What came is opaque: what can not be sent, or would not be taken, is left out, because a
+/// series is worth more than its trace.
+fn carry_on(trace: &Trace, metadata: &mut MetadataMap) {
+    let value = |text: &str| MetadataValue::try_from(text).ok();
+    let mut sent = MetadataMap::new();
+    if let Some(parent) = value(&trace.parent) {
+        sent.insert(TRACEPARENT, parent);
+    }
+    if let Some(state) = trace.state.as_deref().and_then(value) {
+        sent.insert(TRACESTATE, state);
+    }
+    let taken = TraceContext::of(&sent.into_headers());
+    for (key, text) in [(TRACEPARENT, taken.traceparent), (TRACESTATE, taken.tracestate)] {
+        if let Some(value) = text.as_deref().and_then(value) {
+            metadata.insert(key, value);
+        }
+    }
+}
+
 /// What an answer means that is not OK.
 fn judge(status: Status, predecessor: TaskId) -> Result<(), HandlerError> {
     // The sidecar has errors of its own with the same codes; only the task API's carry its domain.
@@ -147,11 +172,37 @@ fn judge(status: Status, predecessor: TaskId) -> Result<(), HandlerError> {
             Ok(())
         }
         // Repeating the same bytes can not help.
-        Code::InvalidArgument | Code::AlreadyExists | Code::OutOfRange => Err(HandlerError::Hopeless {
+        Code::InvalidArgument | Code::OutOfRange => Err(HandlerError::Hopeless {
             reason: format!("the task API refuses the next occurrence: {}", status.message()),
             source: Some(status.into()),
         }),
         // All others: the sidecar or the task API may be away, or be told the right configuration soon.
         _ => Err(HandlerError::retry(status)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_goes_on_as_far_as_it_can() {
+        const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let long = "x".repeat(10_000);
+        let check = |parent: &str, state: Option<&str>, expect: [Option<&str>; 2]| {
+            let trace = Trace { parent: parent.to_owned(), state: state.map(str::to_owned) };
+            let mut metadata = MetadataMap::new();
+            carry_on(&trace, &mut metadata);
+            let sent =
+                [TRACEPARENT, TRACESTATE].map(|key| metadata.get(key).map(|value| value.to_str().unwrap()));
+            assert_eq!(sent, expect, "{parent:?} {state:?}");
+        };
+        check(PARENT, Some("vendor=1"), [Some(PARENT), Some("vendor=1")]);
+        check(PARENT, None, [Some(PARENT), None]);
+        check(PARENT, Some("two\nlines"), [Some(PARENT), None]);
+        check(PARENT, Some(&long), [Some(PARENT), None]);
+        check("two\nlines", Some("vendor=1"), [None, None]);
+        check("ä", Some("vendor=1"), [None, None]);
+        check(&long, Some("vendor=1"), [None, None]);
     }
 }

@@ -59,6 +59,8 @@ pub(crate) enum Link {
     Claim { task: TaskId, series: Series, predecessor: Option<TaskId> },
     /// The task gives its place back.
     Release(TaskId),
+    /// The task waits for its next occurrence no longer.
+    Arrived(TaskId),
 }
 
 impl Link {
@@ -74,7 +76,7 @@ impl Effect {
         Self { answer: change.after.clone(), changes: vec![change], links: Vec::new() }
     }
 
-    /// Nothing changes.
+    /// No task changes.
     pub(crate) fn none(answer: Task) -> Self {
         Self { answer, changes: Vec::new(), links: Vec::new() }
     }
@@ -186,9 +188,6 @@ impl Writer {
     }
 
     async fn write(&self, tx: &Tx<'_>, asked: &Asked, effect: &Effect) -> Result<(), Error> {
-        if effect.changes.is_empty() {
-            return Ok(());
-        }
         for change in &effect.changes {
             match &change.before {
                 Some(before) => tx.task_update(before, &change.after).await?,
@@ -197,6 +196,9 @@ impl Writer {
         }
         for link in &effect.links {
             follow(tx, link).await?;
+        }
+        if effect.changes.is_empty() {
+            return Ok(());
         }
         tx.outbox_append(effect.changes.iter().map(|change| self.event(change, asked)).collect()).await?;
         let changed: Vec<TaskId> = effect.changes.iter().map(|change| change.after.id).collect();
@@ -228,15 +230,12 @@ async fn insert(tx: &Tx<'_>, task: &Task) -> Result<(), Error> {
 async fn follow(tx: &Tx<'_>, link: &Link) -> Result<(), Error> {
     match link {
         Link::Release(task) => Ok(tx.occurrence_release(*task).await?),
+        Link::Arrived(predecessor) => Ok(tx.successor_arrived(*predecessor).await?),
         Link::Claim { task, series, predecessor } => {
             match tx.occurrence_claim(*task, series, *predecessor).await {
                 // Somebody else made the occurrence meanwhile: the next attempt finds it.
-                Err(docket_store::Error::Exists(_)) => return Err(Error::Conflict),
-                outcome => outcome?,
-            }
-            match predecessor {
-                Some(predecessor) => Ok(tx.successor_arrived(*predecessor).await?),
-                None => Ok(()),
+                Err(docket_store::Error::Exists(_)) => Err(Error::Conflict),
+                outcome => Ok(outcome?),
             }
         }
     }
