@@ -31,7 +31,8 @@ pub struct Config {
     pub issuer: String,
     /// The `aud` that tokens must carry. Default `docket`.
     pub audience: String,
-    /// The secret that tokens are signed with. Default: that of `secret_file`.
+    /// The secret that tokens are signed with; not written out with the rest. Default: that of `secret_file`.
+    #[serde(skip_serializing)]
     pub secret: Option<Secret>,
     /// The file of the secret, made on first start. Default: a file in the data folder.
     pub secret_file: Option<PathBuf>,

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tracing::Span;
@@ -24,6 +25,8 @@ pub(crate) struct Answer {
     /// Ends the stream; only for those that would otherwise end with the client.
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     ended: bool,
+    /// The call counts as under way until this is dropped with the body.
+    _under_way: TaskTrackerToken,
 }
 
 impl Answer {
@@ -32,8 +35,9 @@ impl Answer {
         kind: Kind,
         span: Span,
         drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+        under_way: TaskTrackerToken,
     ) -> Self {
-        Self { inner, kind, span, drain, ended: false }
+        Self { inner, kind, span, drain, ended: false, _under_way: under_way }
     }
 }
 

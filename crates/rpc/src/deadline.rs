@@ -12,18 +12,13 @@ use crate::caller::only;
 
 /// The instant by which a call must be answered, on the monotonic clock.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Deadline(Instant);
+pub(crate) struct Deadline(Instant);
 
 impl Deadline {
     /// That of a call that has just arrived. A damaged `grpc-timeout` counts as none.
     pub(crate) fn of(headers: &HeaderMap, limit: Duration) -> Self {
         let asked = only(headers, "grpc-timeout").ok().flatten().and_then(parse);
         Self(Instant::now() + asked.map_or(limit, |asked| asked.min(limit)))
-    }
-
-    /// How much time is left.
-    pub fn remaining(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
     }
 
     /// Waits until the time is over.
@@ -65,10 +60,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_client_may_shorten_the_deadline_but_not_lengthen_it() {
+        let left = |headers: &HeaderMap| Deadline::of(headers, Duration::from_secs(30)).0 - Instant::now();
         let check = |text: &'static str, expect: Duration| {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-timeout", HeaderValue::from_static(text));
-            assert_eq!(Deadline::of(&headers, Duration::from_secs(30)).remaining(), expect, "{text}");
+            assert_eq!(left(&headers), expect, "{text}");
         };
         let limit = Duration::from_secs(30);
         check("2S", Duration::from_secs(2));
@@ -81,6 +77,6 @@ mod tests {
         for damaged in ["", "S", "10", "123456789S", "-1S", "1.5S", "1x", "1 S"] {
             check(damaged, limit);
         }
-        assert_eq!(Deadline::of(&HeaderMap::new(), limit).remaining(), limit);
+        assert_eq!(left(&HeaderMap::new()), limit);
     }
 }

@@ -4,7 +4,7 @@
 pub mod auth;
 mod body;
 pub mod caller;
-pub mod deadline;
+mod deadline;
 pub mod fault;
 pub mod health;
 pub mod page;
@@ -18,7 +18,6 @@ pub mod trace;
 
 pub use auth::{Authenticator, Config as AuthConfig};
 pub use caller::{Caller, Port};
-pub use deadline::Deadline;
 pub use fault::{Fault, Internal, InvalidFields, InvalidPageToken, Unavailable};
 pub use health::Health;
 pub use secret::Secret;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRngCore as _;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::Deserialize;
 
 /// The fewest bytes of a secret: HS256 wants a key of at least the hash's size (RFC 7518 section 3.2).
 pub const MIN_BYTES: usize = 32;
@@ -17,7 +17,7 @@ pub const MIN_BYTES: usize = 32;
 /// The most bytes of a secret file, so that a wrong path is answered with an error and not with all memory.
 const MAX_BYTES: u64 = 4096;
 
-/// A text that must not be shown: `Debug` and serialization say `[redacted]`.
+/// A text that must not be shown: `Debug` says `[redacted]`, and it can not be serialized.
 #[derive(Clone, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]
 pub struct Secret(String);
@@ -46,12 +46,6 @@ impl TryFrom<String> for Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("[redacted]")
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("[redacted]")
     }
 }
 
@@ -198,8 +192,10 @@ mod tests {
     fn a_secret_is_not_printed_with_the_configuration() {
         let secret = Secret::new("correct-horse-battery-staple-and-more").unwrap();
         let config = auth::Config { secret: Some(secret), ..Default::default() };
-        for text in [serde_json::to_string(&config).unwrap(), format!("{config:?}")] {
-            assert!(text.contains("[redacted]") && !text.contains("horse"), "{text}");
-        }
+        let (written, shown) = (serde_json::to_string(&config).unwrap(), format!("{config:?}"));
+        assert!(!written.contains("\"secret\""), "not written at all: {written}");
+        assert!(shown.contains("[redacted]") && !shown.contains("horse"), "{shown}");
+        // What stands for a secret is none.
+        assert!(serde_json::from_str::<Secret>("\"[redacted]\"").is_err());
     }
 }

@@ -11,21 +11,31 @@ use tokio::net::TcpListener;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use crate::auth::Authenticator;
 use crate::caller::Port;
 use crate::health::Health;
-use crate::sever::Severable;
+use crate::sever::{Pulse, Severable};
 use crate::shell::{Rules, ShellLayer};
 
-/// How long connections may take to close once all their calls are answered.
+/// How long connections may be silent before they are cut, once no call is under way any more.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
 
 /// daprd puts what it knows of a message into headers, and they are many.
 const APP_HEADER_LIST_BYTES: u32 = 4 << 20;
 
 const PUBLIC_HEADER_LIST_BYTES: u32 = 16 << 10;
+
+/// How many calls of one connection may be given up by the client before they were even looked at; with more, the
+/// connection is closed (CVE-2023-44487, "rapid reset"). All users share the connections of daprd, so that one user's
+/// short deadlines would end the calls of the others: there, as many as may be under way.
+const APP_PENDING_RESETS: usize = 1024;
+
+/// A client with short deadlines that sends many calls at once is honest too, and the default of 20 is soon reached. It
+/// is still few enough that a flood of resets ends with its connection.
+const PUBLIC_PENDING_RESETS: usize = 128;
 
 /// How a port is served.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -98,8 +108,9 @@ impl Server {
     /// Serves the routes until `shutdown` is cancelled and the calls under way have ended.
     ///
     /// Then health says NOT_SERVING, the listener closes, connections are told to go away, and calls that still arrive
-    /// on them are answered UNAVAILABLE. Calls that are not done when `drain` is over are answered UNAVAILABLE too, and
-    /// connections that stay open after that are cut.
+    /// on them are answered UNAVAILABLE. Calls that are not done when `drain` is over are answered UNAVAILABLE too. Once no
+    /// call is under way, connections that stay open though nothing passes on them are cut: a peer that hangs costs a
+    /// second, and not the whole drain.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -109,18 +120,19 @@ impl Server {
     ) -> Result<(), Error> {
         let (draining, cut, severed) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let header_list = match self.port {
-            Port::Public => PUBLIC_HEADER_LIST_BYTES,
-            Port::App => APP_HEADER_LIST_BYTES,
+        let (calls, pulse) = (TaskTracker::new(), Pulse::default());
+        let (header_list, pending_resets) = match self.port {
+            Port::Public => (PUBLIC_HEADER_LIST_BYTES, PUBLIC_PENDING_RESETS),
+            Port::App => (APP_HEADER_LIST_BYTES, APP_PENDING_RESETS),
         };
         let incoming = {
-            let severed = severed.clone();
+            let (pulse, severed) = (pulse.clone(), severed.clone());
             TcpListenerStream::new(listener).filter_map(move |accepted| {
                 // A connection that broke while it was accepted is nobody's loss.
                 let stream = accepted.ok()?;
                 // Fails only when the connection is gone, and then the next read says so.
                 let _ = stream.set_nodelay(true);
-                Some(Ok::<_, Infallible>(Severable::new(stream, severed.clone())))
+                Some(Ok::<_, Infallible>(Severable::new(stream, pulse.clone(), severed.clone())))
             })
         };
         let shell = ShellLayer::new(Rules {
@@ -130,9 +142,11 @@ impl Server {
             max_deadline: Duration::from_secs(self.config.max_deadline_seconds),
             draining: draining.clone(),
             cut: cut.clone(),
+            calls: calls.clone(),
         });
         let served = tonic::transport::Server::builder()
             .http2_max_header_list_size(self.config.max_header_list_bytes.unwrap_or(header_list))
+            .http2_max_pending_accept_reset_streams(Some(pending_resets))
             .max_concurrent_streams(self.config.max_concurrent_streams)
             .http2_keepalive_interval(Some(Duration::from_secs(self.config.keepalive_seconds)))
             .http2_keepalive_timeout(Some(Duration::from_secs(self.config.keepalive_timeout_seconds)))
@@ -147,13 +161,25 @@ impl Server {
         }
         self.health.not_serving().await;
         draining.cancel();
-        if let Ok(drained) = tokio::time::timeout(drain, &mut served).await {
-            return drained.map_err(Error::Transport);
-        }
-        tracing::warn!(drain.seconds = drain.as_secs_f64(), "calls still under way are given up");
-        cut.cancel();
-        if let Ok(closed) = tokio::time::timeout(CLOSE_TIME, &mut served).await {
-            return closed.map_err(Error::Transport);
+        calls.close();
+        let idle = async {
+            calls.wait().await;
+            // Answers may still be on their way, to a slow client for a while.
+            pulse.stops(CLOSE_TIME).await;
+        };
+        tokio::select! {
+            closed = &mut served => return closed.map_err(Error::Transport),
+            () = idle => {}
+            () = tokio::time::sleep(drain) => {
+                if !calls.is_empty() {
+                    let (seconds, calls) = (drain.as_secs_f64(), calls.len());
+                    tracing::warn!(drain.seconds = seconds, calls, "calls still under way are given up");
+                }
+                cut.cancel();
+                if let Ok(closed) = tokio::time::timeout(CLOSE_TIME, &mut served).await {
+                    return closed.map_err(Error::Transport);
+                }
+            }
         }
         severed.cancel();
         served.await.map_err(Error::Transport)

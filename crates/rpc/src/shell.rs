@@ -13,6 +13,7 @@ use docket_domain::Clock;
 use futures::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
@@ -43,6 +44,8 @@ pub struct Rules {
     pub draining: CancellationToken,
     /// Cancelled when the drain took too long: calls that are still under way are given up.
     pub cut: CancellationToken,
+    /// Counts the calls under way, each until its answer is made and taken.
+    pub calls: TaskTracker,
 }
 
 /// Puts a [`Shell`] around the routes of a server.
@@ -96,6 +99,7 @@ where
         let deadline = Deadline::of(request.headers(), rules.max_deadline);
         let trace = TraceContext::of(request.headers());
         let span = span(kind, &method, &trace);
+        let under_way = rules.calls.token();
 
         let call = async move {
             let drain = (kind == Kind::Open).then(|| Box::pin(rules.draining.clone().cancelled_owned()));
@@ -105,7 +109,7 @@ where
             if let Some(status) = Status::from_header_map(response.headers()) {
                 record(&span, status.code());
             }
-            Ok(response.map(|body| Body::new(Answer::new(body, kind, span, drain))))
+            Ok(response.map(|body| Body::new(Answer::new(body, kind, span, drain, under_way))))
         };
         Box::pin(call.instrument(span))
     }
@@ -158,7 +162,6 @@ where
     }
     let extensions = request.extensions_mut();
     extensions.insert(method.clone());
-    extensions.insert(deadline);
     extensions.insert(trace);
 
     // Whatever gives a call up drops its future, and that rolls its transaction back: wholly or not at all.

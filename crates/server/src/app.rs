@@ -9,7 +9,7 @@ use docket_domain::source::{Clock, Ids};
 use docket_outbox::{Burial, Relay, Topic, dead_letter_topic};
 use docket_rpc::{Authenticator, Health, Port, Server, reflection};
 use docket_sidecar::{Client, Guard, Router};
-use docket_store::Store;
+use docket_store::{Lock, Store};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -26,6 +26,8 @@ pub const SIDECAR: &str = "docket.sidecar";
 /// A process that is ready to run: everything that can fail at the start has not.
 pub struct App {
     config: Config,
+    /// None for a database in memory.
+    lock: Option<Lock>,
     store: Store,
     health: Health,
     authenticator: Arc<Authenticator>,
@@ -63,8 +65,9 @@ impl App {
         std::fs::create_dir_all(&config.data_dir).context("data_dir: cannot be created")?;
         let secret =
             config.auth.load_secret(&config.secret_file()).context("auth: the secret cannot be had")?;
+        let lock = Lock::take(&config.database).context("database")?;
         let store = Store::open(&config.database).await.context("database")?;
-        // The embedded database belongs to this process alone, so nobody else can be waiting for its schema.
+        // The lock makes the embedded database this process's alone, so nobody else can be waiting for its schema.
         store.migrate_up(None).await.context("database: the schema cannot be brought up to date")?;
         let shared = Shared {
             store,
@@ -86,7 +89,7 @@ impl App {
             None => (None, None),
         };
         let Shared { store, clock, authenticator, .. } = shared;
-        Ok(Self { config, store, health, authenticator, clock, public, app, relay, draining })
+        Ok(Self { config, lock, store, health, authenticator, clock, public, app, relay, draining })
     }
 
     /// Where clients call.
@@ -150,6 +153,7 @@ impl App {
             outcome = outcome.and(ended?);
         }
         self.store.close().await?;
+        drop(self.lock);
         outcome
     }
 }

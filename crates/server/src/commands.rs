@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use docket_domain::source::Clock as _;
 use docket_rpc::Authenticator;
-use docket_store::Store;
+use docket_store::{Lock, Store};
 
 use crate::args::{ConfigAction, Token, Way};
 use crate::config::Config;
@@ -14,6 +14,12 @@ use crate::source::SystemClock;
 
 /// `docket migrate`.
 pub async fn migrate(config: &Config, way: Way) -> anyhow::Result<()> {
+    std::fs::create_dir_all(&config.data_dir).context("data_dir: cannot be created")?;
+    // Who only asks gets in no one's way.
+    let lock = match way {
+        Way::Up | Way::Down { .. } => Lock::take(&config.database)?,
+        Way::Status => None,
+    };
     let store = Store::open(&config.database).await?;
     match way {
         Way::Up => store.migrate_up(None).await?,
@@ -24,6 +30,7 @@ pub async fn migrate(config: &Config, way: Way) -> anyhow::Result<()> {
         print(&format!("{} {name}", if applied { "applied" } else { "pending" }))?;
     }
     store.close().await?;
+    drop(lock);
     Ok(())
 }
 

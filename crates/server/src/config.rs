@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use figment::error::Kind;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::value::{Dict, Map};
 use figment::{Figment, Metadata, Profile, Provider};
@@ -18,7 +19,8 @@ const PREFIX: &str = "DOCKET_";
 /// The variables with the prefix that are read elsewhere.
 const NOT_KEYS: [&str; 1] = ["config"];
 
-/// The keys whose variables are taken as they are written. Others are read as TOML would: `true` is no text.
+/// The keys whose values nobody may see. Their variables are taken as they are written; those of others are read as TOML
+/// would: `true` is no text.
 const SECRETS: [&str; 3] = ["auth.secret", "dapr.api_token", "dapr.app_api_token"];
 
 /// Everything that can be configured.
@@ -28,7 +30,7 @@ pub struct Config {
     /// The roles to run: a list, or one text with commas; all when empty.
     #[serde(deserialize_with = "crate::target::list")]
     pub targets: Vec<Target>,
-    /// Where generated secrets are kept.
+    /// Where generated secrets are kept, and the database unless `database.url` says otherwise.
     pub data_dir: PathBuf,
     /// What is logged: directives of `tracing_subscriber::EnvFilter`.
     pub log: String,
@@ -144,6 +146,7 @@ impl Config {
             if !file.is_file() {
                 return Err(Error::NoFile(file.to_owned()));
             }
+            check_syntax(file)?;
             layers = layers.merge(Toml::file_exact(file));
         }
         let environment = Env::prefixed(PREFIX).ignore(&NOT_KEYS).split("__");
@@ -157,6 +160,9 @@ impl Config {
         // Dapr's own variables come last: they say where the sidecar is, when nothing of ours does.
         let dapr = config.dapr.or_environment(|name| std::env::var(name).ok());
         config.dapr = dapr.map_err(|error| Error::Wrong(format!("dapr: {error}")))?;
+        if config.database.url.is_empty() {
+            config.database.url = docket_store::url_of(&config.data_dir.join("docket.db"));
+        }
         config.check()?;
         Ok(config)
     }
@@ -171,9 +177,16 @@ impl Config {
             .map_err(|error| Error::Wrong(format!("dapr: {error}")))
     }
 
-    /// The rules that concern several keys at once.
+    /// What the types of the values leave open; everything that is wrong is told at once.
     fn check(&self) -> Result<(), Error> {
-        let mut wrong = Vec::new();
+        let mut wrong = self.out_of_range();
+        let names = [
+            ("tasks.topic", &self.tasks.topic),
+            ("dapr.pubsub", &self.dapr.pubsub),
+            ("recurrence.tasks_app_id", &self.recurrence.tasks_app_id),
+        ];
+        let empty = names.into_iter().filter(|(_, name)| name.trim().is_empty());
+        wrong.extend(empty.map(|(key, _)| format!("{key} must not be empty")));
         if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             wrong.push(format!("log: {:?} is not a filter", self.log));
         }
@@ -184,6 +197,40 @@ impl Config {
             wrong.push(what);
         }
         if wrong.is_empty() { Ok(()) } else { Err(Error::Wrong(wrong.join("\n"))) }
+    }
+
+    /// The numbers that cannot work, or only by accident: no connection, no attempt, a call that never ends.
+    fn out_of_range(&self) -> Vec<String> {
+        const MAX: u64 = u32::MAX as u64;
+        let (database, server, dapr) = (&self.database, &self.server, &self.dapr);
+        let mut numbers = vec![
+            ("drain_seconds", self.drain_seconds, 0..=600),
+            ("database.read_connections", database.read_connections.into(), 1..=64),
+            ("database.acquire_timeout_ms", database.acquire_timeout_ms, 1..=60_000),
+            ("server.max_deadline_seconds", server.max_deadline_seconds, 1..=3_600),
+            ("server.max_request_bytes", server.max_request_bytes as u64, 1_024..=MAX),
+            ("server.max_response_bytes", server.max_response_bytes as u64, 1_024..=MAX),
+            ("server.max_concurrent_streams", server.max_concurrent_streams.into(), 1..=MAX),
+            ("server.keepalive_seconds", server.keepalive_seconds, 1..=3_600),
+            ("server.keepalive_timeout_seconds", server.keepalive_timeout_seconds, 1..=3_600),
+            ("dapr.deadline_ms", dapr.deadline_ms, 1..=300_000),
+            ("dapr.handler_timeout_ms", dapr.handler_timeout_ms, 1..=300_000),
+            ("dapr.keys_in_flight", dapr.keys_in_flight as u64, 1..=1_024),
+            ("dapr.retry.attempts", dapr.retry.attempts.into(), 1..=10),
+            ("dapr.retry.backoff_ms", dapr.retry.backoff_ms, 0..=60_000),
+        ];
+        if let Some(bytes) = server.max_header_list_bytes {
+            numbers.push(("server.max_header_list_bytes", bytes.into(), 1_024..=MAX));
+        }
+        if let Some(bulk) = &dapr.bulk {
+            numbers.push(("dapr.bulk.max_messages", bulk.max_messages.into(), 1..=10_000));
+        }
+        let wrong = numbers.into_iter().filter(|(_, number, range)| !range.contains(number));
+        wrong
+            .map(|(key, number, range)| {
+                format!("{key} must be {} to {}, not {number}", range.start(), range.end())
+            })
+            .collect()
     }
 
     /// Receipts come from the handlers' inboxes, so every handler must be in this process.
@@ -212,7 +259,8 @@ impl Config {
         self.data_dir.join("secret")
     }
 
-    /// The configuration as a file; secrets are `[redacted]`.
+    /// The configuration as a file. Secrets are left out, so that the file is safe to show, and never taken for one that
+    /// has them.
     pub fn print(&self) -> Result<String, toml::ser::Error> {
         toml::to_string_pretty(self)
     }
@@ -239,11 +287,39 @@ impl Provider for Verbatim {
     }
 }
 
+/// Refuses a file that is no TOML by the number of the line: the reader's own message would show it, secret or not.
+fn check_syntax(file: &Path) -> Result<(), Error> {
+    // One that cannot be read is told of by the reader.
+    let Ok(text) = std::fs::read_to_string(file) else { return Ok(()) };
+    text.parse::<toml::Table>().map(drop).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(start).filter(|byte| *byte == b'\n').count() + 1;
+        Error::Wrong(format!("{}: line {line} is not TOML", file.display()))
+    })
+}
+
+/// Whether an error at this key could show a secret: at the secret itself, or where its whole section is of another kind.
+fn near_secret(path: &str) -> bool {
+    SECRETS.iter().any(|secret| {
+        let below = |parent: &str, child: &str| {
+            child.strip_prefix(parent).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        below(path, secret) || below(secret, path)
+    })
+}
+
 fn wrong(error: &figment::Error) -> Error {
     let lines = error.clone().into_iter().map(|error| {
-        let mut line = error.kind.to_string();
+        let path = error.path.join(".");
+        let mut line = match &error.kind {
+            // Our own words about a value, which do not repeat it.
+            kind @ (Kind::Message(_) | Kind::UnknownField(..)) => kind.to_string(),
+            _ if SECRETS.contains(&path.as_str()) => "must be a text in quotes".to_owned(),
+            _ if near_secret(&path) => "is of another kind than it must be".to_owned(),
+            kind => kind.to_string(),
+        };
         if !error.path.is_empty() {
-            line = format!("{}: {line}", error.path.join("."));
+            line = format!("{path}: {line}");
         }
         let Some(metadata) = &error.metadata else { return line };
         match &metadata.source {

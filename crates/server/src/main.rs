@@ -56,13 +56,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     logging::start(&config);
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stopped = stop.clone();
-    tokio::spawn(async move {
+    let mut told = async || {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        stopped.cancel();
-    });
-    App::build(config).await?.run(stop).await
+    };
+    let told_twice = async {
+        told().await;
+        stop.cancel();
+        told().await;
+    };
+    tokio::select! {
+        ended = async { App::build(config).await?.run(stop.clone()).await } => ended,
+        // What is under way is dropped, which rolls its transactions back, as a crash would.
+        () = told_twice => anyhow::bail!("told to stop twice: calls under way were given up"),
+    }
 }

@@ -1,10 +1,18 @@
-//! The sidecar is away: nothing is lost, and what waited leaves in order.
+//! The sidecar is away or hangs: nothing is lost, what waited leaves in order, and Docket ends when it is told to.
 
 use std::path::Path;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
 use docket_proto::v1::recurrence::Pattern;
 use docket_proto::v1::{Task, UpdateTaskRequest};
-use docket_testkit::{Stack, once, repeating};
+use docket_testkit::{Signal, Stack, User, once, repeating};
+use futures::poll;
+use futures::stream::pending;
+use tonic::Request;
+use tonic::client::Grpc;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic_prost::ProstCodec;
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
@@ -58,6 +66,48 @@ async fn events_wait_while_dapr_is_off_and_leave_in_order() {
             |entry: &docket_proto::v1::AuditEntry| entry.record_time.map(|time| (time.seconds, time.nanos));
         assert!(story.is_sorted_by_key(recorded), "stored out of order: {story:?}");
     }
+}
+
+#[tokio::test]
+async fn sidecar_that_hangs_does_not_hold_up_the_end() {
+    let mut stack = Stack::builder(Path::new(DOCKET)).start().await;
+    stack.user("alice").create(once("Buy milk")).await;
+    stack.settled().await;
+
+    stack.daprd().pause();
+    let asked = Instant::now();
+    assert!(stack.docket.terminate().await.success());
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(10), "the drain is 20 s, and nothing was under way: {took:?}");
+    let log = stack.docket.log_text();
+    assert!(!log.contains("given up"), "{log}");
+}
+
+#[tokio::test]
+async fn second_signal_ends_docket_at_once() {
+    let mut stack = Stack::builder(Path::new(DOCKET)).without_dapr().start().await;
+    let channel = stack.docket.public_channel();
+    let token = stack.docket.token("alice");
+    let bearer = format!("Bearer {token}");
+    // A call that stays under way: its message never comes.
+    let mut request = Request::new(pending::<Task>());
+    request.metadata_mut().insert("authorization", bearer.parse().unwrap());
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await.unwrap();
+    let path = PathAndQuery::from_static("/docket.v1.TaskService/CreateTask");
+    let call = client.client_streaming(request, path, ProstCodec::<Task, Task>::default());
+    let mut call = pin!(call);
+    assert!(poll!(&mut call).is_pending());
+    // Arrives later on the same connection, so when it is answered the first has arrived too.
+    assert_eq!(User::new(channel, &token).all_tasks().await, []);
+
+    stack.docket.signal(Signal::SIGTERM);
+    stack.docket.wait_for_log("docket stops").await;
+    let asked = Instant::now();
+    let status = stack.docket.terminate().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    assert!(stack.docket.log_text().contains("told to stop twice"), "{}", stack.docket.log_text());
 }
 
 fn title() -> pbjson_types::FieldMask {

@@ -1,4 +1,4 @@
-//! Only Docket's own sidecar may deliver, and what could not be handled is never acknowledged.
+//! Only Docket's own sidecar may deliver, only Docket may use it, and what could not be handled is never acknowledged.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
@@ -7,7 +7,8 @@ use docket_proto::v1::recurrence::Pattern;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use docket_proto::v1::{ListTasksRequest, Task};
 use docket_testkit::callback::{Answer, Callback, JobEvent, TopicEvent, refused};
-use docket_testkit::{Daprd, Stack, User, repeating};
+use docket_testkit::publish::{publish, shut_down};
+use docket_testkit::{Daprd, PATIENCE, Stack, User, repeating, wait_for};
 use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
@@ -74,20 +75,24 @@ async fn nobody_but_the_own_sidecar_may_deliver() {
     expect_refused("a caller that a sidecar names", &marked).await;
 
     let intruder = Daprd::builder(&format!("intruder-{app_id}")).start().await;
-    for (who, channel) in
-        [("another app", intruder.channel()), ("an app at Docket's sidecar", stack.daprd().channel())]
-    {
+    let api_token = stack.api_token().to_owned();
+    for (who, channel, shows) in [
+        ("another app", intruder.channel(), ""),
+        ("an app that may use Docket's sidecar", stack.daprd().channel(), &*api_token),
+    ] {
         // The way is open, for what is meant to go there.
         assert_eq!(
-            list_through(channel.clone(), &app_id, &stack.docket.token("alice")).await,
+            list_through(channel.clone(), &app_id, shows, &stack.docket.token("alice")).await,
             Ok(0),
             "{who}"
         );
-        let through = Callback::new(channel).with("dapr-app-id", &app_id);
+        let through = Callback::new(channel).with("dapr-app-id", &app_id).with_token(shows);
         expect_refused(who, &through).await;
         expect_refused(who, &through.clone().with("dapr-callee-app-id", &app_id)).await;
         expect_refused(who, &through.with_token(&token)).await;
     }
+    let status = list_through(stack.daprd().channel(), &app_id, "", &stack.docket.token("alice")).await;
+    assert_eq!(status, Err(Code::Unauthenticated), "an app that may not use Docket's sidecar");
 
     let bearer = format!("Bearer {}", stack.docket.token("alice"));
     let public =
@@ -104,9 +109,40 @@ async fn nobody_but_the_own_sidecar_may_deliver() {
     assert_ne!(status.code(), Code::Unimplemented, "which a sidecar takes for success");
 }
 
+#[tokio::test]
+async fn nobody_but_docket_may_use_its_sidecar() {
+    const PUBLISH: &str = "/v1.0/publish/pubsub/task-events?metadata.rawPayload=true";
+    let mut stack = Stack::builder(Path::new(DOCKET)).start().await;
+    let alice = stack.user("alice");
+    let (api_token, app_api_token) = (stack.api_token().to_owned(), stack.app_api_token().to_owned());
+    let event = forged();
+    let data = String::from_utf8(event.data.clone()).unwrap();
+
+    let daprd = stack.daprd();
+    for token in [None, Some(""), Some("wrong"), Some(app_api_token.as_str())] {
+        assert_eq!(daprd.post(PUBLISH, token, &data).await, 401, "publish over HTTP with {token:?}");
+        assert_eq!(daprd.post("/v1.0/shutdown", token, "").await, 401, "shutdown over HTTP with {token:?}");
+        let status = publish(daprd.channel(), token, event.clone()).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "publish with {token:?}: {status}");
+        let status = shut_down(daprd.channel(), token).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unauthenticated, "shutdown with {token:?}: {status}");
+    }
+
+    // The way is open for who has the token, so that what was refused would have been seen: first and alone.
+    assert_eq!(daprd.post(PUBLISH, Some(&api_token), &data).await, 204);
+    publish(daprd.channel(), Some(&api_token), forged()).await.unwrap();
+    wait_for("two events that were let in", PATIENCE, async || match entries(&alice).await {
+        2.. => Ok(()),
+        count => Err(format!("{count} entries")),
+    })
+    .await;
+    assert_eq!(entries(&alice).await, 2, "nothing of what was refused");
+}
+
 /// How many tasks the user has, asked through a sidecar.
-async fn list_through(channel: Channel, app_id: &str, token: &str) -> Result<usize, Code> {
+async fn list_through(channel: Channel, app_id: &str, api_token: &str, token: &str) -> Result<usize, Code> {
     let mut request = Request::new(ListTasksRequest::default());
+    request.metadata_mut().insert("dapr-api-token", api_token.parse().unwrap());
     request.metadata_mut().insert("dapr-app-id", app_id.parse().unwrap());
     request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
     let answer = TaskServiceClient::new(channel).list_tasks(request).await;

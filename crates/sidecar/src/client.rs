@@ -53,20 +53,6 @@ pub enum Error {
     Envelope(#[from] EnvelopeError),
 }
 
-impl Error {
-    /// Whether the same call may succeed later without anybody changing a configuration.
-    pub fn retryable(&self) -> bool {
-        match self {
-            Self::Unavailable(_) | Self::Deadline(_) => true,
-            // A broker's own errors arrive as INTERNAL.
-            Self::Rejected { code, .. } => {
-                matches!(code, Code::Internal | Code::Unknown | Code::Aborted | Code::ResourceExhausted)
-            }
-            Self::Envelope(_) => false,
-        }
-    }
-}
-
 /// An event of a batch that the broker did not take.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the broker did not take the event: {0}")]

@@ -14,10 +14,12 @@ pub struct Config {
     /// Where the sidecar's gRPC API is, for example `http://127.0.0.1:50001`. Default: what the environment says, see
     /// [`Config::or_environment`].
     pub endpoint: Option<String>,
-    /// What the sidecar wants to see on each call (`DAPR_API_TOKEN`). Default: nothing.
+    /// What the sidecar wants to see on each call (`DAPR_API_TOKEN`); not written out with the rest. Default: nothing.
+    #[serde(skip_serializing)]
     pub api_token: Option<ApiToken>,
-    /// What the sidecar proves itself with when it calls (`APP_API_TOKEN`). Default: none, which is refused unless
-    /// `insecure` is set.
+    /// What the sidecar proves itself with when it calls (`APP_API_TOKEN`); not written out with the rest. Default:
+    /// none, which is refused unless `insecure` is set.
+    #[serde(skip_serializing)]
     pub app_api_token: Option<ApiToken>,
     /// Accepts callbacks from anybody who reaches the app port. Default: false.
     pub insecure: bool,
@@ -127,6 +129,9 @@ pub enum InvalidConfig {
     /// The token would not fit into a header.
     #[error("an API token must be 1 to 1024 printable ASCII characters without spaces")]
     Token,
+    /// The token is the text that is shown instead of one, which everybody knows.
+    #[error("{REDACTED} stands for an API token and is none")]
+    Redacted,
     /// The endpoint cannot be called.
     #[error("dapr.endpoint must look like http://127.0.0.1:50001, not {0:?}")]
     Endpoint(String),
@@ -137,7 +142,10 @@ pub enum InvalidConfig {
     NoAppToken,
 }
 
-/// A shared secret of app and sidecar. Never printed.
+/// What stands for a token wherever one would be shown.
+const REDACTED: &str = "[redacted]";
+
+/// A shared secret of app and sidecar: never shown, and it can not be serialized.
 #[derive(Clone, Deserialize, Eq, PartialEq)]
 #[serde(try_from = "String")]
 pub struct ApiToken(String);
@@ -156,6 +164,9 @@ impl TryFrom<String> for ApiToken {
     type Error = InvalidConfig;
 
     fn try_from(text: String) -> Result<Self, InvalidConfig> {
+        if text == REDACTED {
+            return Err(InvalidConfig::Redacted);
+        }
         let fits = (1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         if fits { Ok(Self(text)) } else { Err(InvalidConfig::Token) }
     }
@@ -163,13 +174,7 @@ impl TryFrom<String> for ApiToken {
 
 impl fmt::Debug for ApiToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("[redacted]")
-    }
-}
-
-impl Serialize for ApiToken {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str("[redacted]")
+        f.write_str(REDACTED)
     }
 }
 
@@ -203,10 +208,13 @@ mod tests {
     fn tokens_are_read_and_never_shown() {
         let config = Config::default().or_environment(environment(&[("APP_API_TOKEN", "s3cret")])).unwrap();
         assert_eq!(config.app_api_token.as_ref().map(ApiToken::as_str), Some("s3cret"));
-        let shown = format!("{config:?} {}", serde_json::to_string(&config).unwrap());
-        assert!(!shown.contains("s3cret"), "{shown}");
+        let (written, shown) = (serde_json::to_string(&config).unwrap(), format!("{config:?}"));
+        assert!(!written.contains("api_token"), "not written at all: {written}");
+        assert!(shown.contains("[redacted]") && !shown.contains("s3cret"), "{shown}");
         let refused = Config::default().or_environment(environment(&[("DAPR_API_TOKEN", "two words")]));
         assert_eq!(refused, Err(InvalidConfig::Token));
+        let refused = Config::default().or_environment(environment(&[("APP_API_TOKEN", "[redacted]")]));
+        assert_eq!(refused, Err(InvalidConfig::Redacted));
     }
 
     #[test]

@@ -163,7 +163,6 @@ impl Router {
                 future::join_all(runs).await
             }
             Incoming::Unreadable(letter) => {
-                tracing::error!(topic = letter.topic, event_id = %letter.event_id, reason = letter.reason, "unreadable event");
                 vec![self.persist(|| self.bury(letter.clone())).await]
             }
         };
@@ -202,7 +201,6 @@ impl Router {
             Err(HandlerError::Retry(source)) => Err(source),
             Err(hopeless @ HandlerError::Hopeless { .. }) => {
                 let reason = causes(&hopeless);
-                tracing::error!(reason, "event is hopeless");
                 let letter = DeadLetter {
                     handler: handler.name().to_owned(),
                     event_id: delivery.event_id,
@@ -218,6 +216,7 @@ impl Router {
         }
     }
 
+    /// Says nothing about it: whoever buries the letter does, and knows whether it is the first of this event.
     async fn bury(&self, letter: DeadLetter) -> Result<(), BoxError> {
         self.letters.bury(letter).await
     }

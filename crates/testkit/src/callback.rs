@@ -132,17 +132,31 @@ impl Callback {
         Q: prost::Message + Send + Sync + 'static,
         A: prost::Message + Default + Send + Sync + 'static,
     {
-        let path: PathAndQuery =
-            format!("/dapr.proto.runtime.v1.AppCallback/{method}").parse().expect("a path");
-        let mut request = Request::new(question);
-        for (key, value) in &self.metadata {
-            let key = MetadataKey::from_static(key);
-            request.metadata_mut().insert(key, value.parse().expect("metadata is ASCII"));
-        }
-        let mut client = Grpc::new(self.channel.clone());
-        client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
-        Ok(client.unary(request, path, ProstCodec::default()).await?.into_inner())
+        let path = format!("/dapr.proto.runtime.v1.AppCallback/{method}");
+        unary(self.channel.clone(), &path, &self.metadata, question).await
     }
+}
+
+/// One call with metadata.
+pub(crate) async fn unary<Q, A>(
+    channel: Channel,
+    path: &str,
+    metadata: &[(&'static str, String)],
+    question: Q,
+) -> Result<A, Status>
+where
+    Q: prost::Message + Send + Sync + 'static,
+    A: prost::Message + Default + Send + Sync + 'static,
+{
+    let path: PathAndQuery = path.parse().expect("a path");
+    let mut request = Request::new(question);
+    for (key, value) in metadata {
+        let key = MetadataKey::from_static(key);
+        request.metadata_mut().insert(key, value.parse().expect("metadata is ASCII"));
+    }
+    let mut client = Grpc::new(channel);
+    client.ready().await.map_err(|error| Status::from_error(Box::new(error)))?;
+    Ok(client.unary(request, path, ProstCodec::default()).await?.into_inner())
 }
 
 /// Whether an error says that the caller is not let in, and not that something broke on the way.

@@ -14,6 +14,9 @@ use crate::{client, http, tool};
 /// The resource that is the sidecar's own configuration.
 const CONFIGURATION: &str = "config.yaml";
 
+/// Where callers show their token.
+const TOKEN_HEADER: &str = "dapr-api-token";
+
 /// A sidecar to be started.
 #[derive(Debug)]
 pub struct DaprdBuilder {
@@ -25,6 +28,7 @@ pub struct DaprdBuilder {
     app: Option<(u16, String)>,
     scheduler: Option<u16>,
     resources: BTreeMap<String, String>,
+    api_token: Option<String>,
 }
 
 /// A sidecar.
@@ -34,6 +38,7 @@ pub struct Daprd {
     http: SocketAddr,
     grpc: SocketAddr,
     metrics: SocketAddr,
+    api_token: Option<String>,
 }
 
 impl Daprd {
@@ -48,21 +53,23 @@ impl Daprd {
             app: None,
             scheduler: None,
             resources: BTreeMap::new(),
+            api_token: None,
         }
     }
 
     /// Waits until it is healthy, which needs its app to listen.
     pub async fn ready(&mut self) {
         let http = self.http;
-        self.process.ready(async || http::get(http, "/v1.0/healthz").await).await;
+        self.process.ready(async || http::get(http, "/v1.0/healthz", &[]).await).await;
     }
 
     /// Waits until it delivers the topics of its app.
     pub async fn subscribed(&mut self) {
-        let http = self.http;
+        let (http, token) = (self.http, self.api_token.clone());
+        let headers: Vec<_> = token.iter().map(|token| (TOKEN_HEADER, token.as_str())).collect();
         self.process
             .ready(async || {
-                let metadata = http::get(http, "/v1.0/metadata").await?;
+                let metadata = http::get(http, "/v1.0/metadata", &headers).await?;
                 let metadata: serde_json::Value =
                     serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
                 let subscriptions = metadata["subscriptions"].as_array().map_or(0, Vec::len);
@@ -80,10 +87,18 @@ impl Daprd {
 
     /// The sum of a counter over all its labels; 0 when it has never counted.
     pub async fn counter(&self, name: &str) -> f64 {
-        let metrics = http::get(self.metrics, "/metrics").await;
+        let metrics = http::get(self.metrics, "/metrics", &[]).await;
         let metrics = metrics.unwrap_or_else(|error| panic!("{error}"));
         let of_name = metrics.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         of_name.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    /// The code with which its HTTP API answers a POST request that shows this token.
+    pub async fn post(&self, path: &str, token: Option<&str>, body: &str) -> u16 {
+        let mut headers = vec![("content-type", "application/octet-stream")];
+        headers.extend(token.map(|token| (TOKEN_HEADER, token)));
+        let answer = http::exchange(self.http, "POST", path, &headers, body).await;
+        answer.unwrap_or_else(|error| panic!("POST {path}: {error}")).0
     }
 
     /// Its gRPC API.
@@ -101,6 +116,12 @@ impl DaprdBuilder {
     /// The app: where it listens for the sidecar, and what the sidecar shows it.
     pub fn app(mut self, port: u16, api_token: &str) -> Self {
         self.app = Some((port, api_token.to_owned()));
+        self
+    }
+
+    /// What callers of its API must show. Without it, it serves everybody.
+    pub fn api_token(mut self, token: &str) -> Self {
+        self.api_token = Some(token.to_owned());
         self
     }
 
@@ -144,6 +165,9 @@ impl DaprdBuilder {
         .into();
         // What it tells other sidecars.
         program.environment.insert("DAPR_HOST_IP".to_owned(), "127.0.0.1".to_owned());
+        if let Some(token) = self.api_token.clone() {
+            program.environment.insert("DAPR_API_TOKEN".to_owned(), token);
+        }
         if let Some((port, token)) = self.app {
             program.arguments.extend([
                 format!("--app-port={port}"),
@@ -169,7 +193,7 @@ impl DaprdBuilder {
             std::fs::write(folder.join(name), yaml).expect("a file can be written");
         }
         process.spawn();
-        Daprd { process, http, grpc, metrics }
+        Daprd { process, http, grpc, metrics, api_token: self.api_token }
     }
 
     /// Starts it, and waits until it is healthy.

@@ -121,9 +121,10 @@ impl DocketBuilder {
         self
     }
 
-    /// The sidecar: the port of its gRPC API, and what it shows when it calls.
-    pub fn sidecar(self, grpc_port: u16, app_api_token: &str) -> Self {
+    /// The sidecar: the port of its gRPC API, what it wants to see, and what it shows when it calls.
+    pub fn sidecar(self, grpc_port: u16, api_token: &str, app_api_token: &str) -> Self {
         self.env("DOCKET_DAPR__ENDPOINT", &format!("http://127.0.0.1:{grpc_port}"))
+            .env("DAPR_API_TOKEN", api_token)
             .env("APP_API_TOKEN", app_api_token)
     }
 

@@ -34,7 +34,7 @@ impl Scheduler {
     /// Waits until it answers.
     pub async fn ready(&mut self) {
         let health = self.health;
-        self.process.ready(async || http::get(health, "/healthz").await).await;
+        self.process.ready(async || http::get(health, "/healthz", &[]).await).await;
     }
 
     /// Kills it if it runs, and starts it again with what it had.

@@ -15,6 +15,7 @@ const ENABLED: &str = "DOCKET_DAPR__ENABLED";
 #[derive(Debug)]
 pub struct StackBuilder {
     app_id: String,
+    api_token: String,
     app_api_token: String,
     docket: DocketBuilder,
     daprd: DaprdBuilder,
@@ -30,6 +31,7 @@ pub struct Stack {
     /// What `switch_on_dapr` starts.
     later: Option<DaprdBuilder>,
     app_id: String,
+    api_token: String,
     app_api_token: String,
 }
 
@@ -45,14 +47,14 @@ impl Stack {
     pub fn builder(binary: &Path) -> StackBuilder {
         // Sidecars find each other by name on the whole machine, and other tests run at the same time.
         let app_id = format!("docket-{}", uuid::Uuid::new_v4().simple());
-        let app_api_token = uuid::Uuid::new_v4().to_string();
+        let [api_token, app_api_token] = std::array::from_fn(|_| uuid::Uuid::new_v4().to_string());
         let components = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../components/local"));
-        let daprd = Daprd::builder(&app_id).resources_of(&components);
+        let daprd = Daprd::builder(&app_id).api_token(&api_token).resources_of(&components);
         let docket = Docket::builder(binary)
-            .sidecar(daprd.grpc_port(), &app_api_token)
+            .sidecar(daprd.grpc_port(), &api_token, &app_api_token)
             .env("DOCKET_RECURRENCE__TASKS_APP_ID", &app_id);
         let daprd = daprd.app(docket.app_port(), &app_api_token);
-        StackBuilder { app_id, app_api_token, docket, daprd, with_dapr: true }
+        StackBuilder { app_id, api_token, app_api_token, docket, daprd, with_dapr: true }
     }
 
     /// The sidecar.
@@ -84,6 +86,11 @@ impl Stack {
             daprd.ready().await;
             daprd.subscribed().await;
         }
+    }
+
+    /// What docket shows to the sidecar.
+    pub fn api_token(&self) -> &str {
+        &self.api_token
     }
 
     /// What the sidecar shows to docket.
@@ -171,7 +178,8 @@ impl StackBuilder {
         } else {
             (None, Some(self.daprd))
         };
-        let mut stack = Stack { docket, dapr, later, app_id: self.app_id, app_api_token: self.app_api_token };
+        let Self { app_id, api_token, app_api_token, .. } = self;
+        let mut stack = Stack { docket, dapr, later, app_id, api_token, app_api_token };
         stack.ready().await;
         stack
     }

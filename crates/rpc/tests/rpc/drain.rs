@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
@@ -69,6 +70,25 @@ async fn a_call_that_outlasts_the_drain_is_given_up_and_told() {
     assert!(TcpStream::connect(server.address).await.is_err(), "nobody listens");
 }
 
+#[tokio::test]
+async fn peers_that_hang_do_not_hold_up_a_drain_without_calls() {
+    let mut server = start(Port::App, LONG).await;
+    // One never spoke; the other did, had its answer, and is then no longer polled, as if its process were stopped.
+    let _silent = TcpStream::connect(server.address).await.unwrap();
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let (mut client, mut connection) = h2::client::handshake(stream).await.unwrap();
+    let request = http::Request::post(format!("http://{}/docket.v1.AuditService/Nope", server.address));
+    let (answer, _) = client.send_request(request.body(()).unwrap(), true).unwrap();
+    tokio::select! {
+        answer = answer => assert_eq!(answer.unwrap().status(), 200),
+        ended = &mut connection => panic!("{ended:?}"),
+    }
+
+    server.shutdown.cancel();
+    let stopped = tokio::time::timeout(LONG / 4, &mut server.served).await;
+    stopped.expect("long before the drain is over").unwrap().expect("stopped");
+}
+
 /// Between the first GOAWAY and the close a client's call may still arrive; whether it does is the network's choice,
 /// so this one asks the shell itself.
 #[tokio::test]
@@ -84,6 +104,7 @@ async fn a_call_that_arrives_during_the_drain_is_told_when_to_come_back() {
         max_deadline: Duration::from_secs(30),
         draining: draining.clone(),
         cut: CancellationToken::new(),
+        calls: TaskTracker::new(),
     })
     .layer(routes);
     let mut call = async |path: &str| -> Option<Status> {

@@ -3,6 +3,7 @@
 use docket_proto::v1::{GetTaskRequest, ListAuditEntriesResponse};
 use docket_rpc::Port;
 use prost::Message as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_stream::StreamExt as _;
 use tonic::client::Grpc;
@@ -116,6 +117,52 @@ async fn health_is_told_per_service_without_a_token() {
     server.health.not_serving().await;
     assert_eq!(check("").await, Ok(ServingStatus::NotServing));
     assert_eq!(check(AUDIT).await, Ok(ServingStatus::NotServing));
+}
+
+/// Written as bytes: a client would not even send a call that is given up at once.
+#[tokio::test]
+async fn calls_given_up_at_once_do_not_break_the_sidecars_connection() {
+    const HEADERS: u8 = 1;
+    const RST_STREAM: u8 = 3;
+    const SETTINGS: u8 = 4;
+    const GOAWAY: u8 = 7;
+    const END_HEADERS: u8 = 4;
+    const END_STREAM: u8 = 1;
+    const LAST: u32 = 401;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    };
+    // `:method: POST` and `:scheme: http` by their numbers, `:path` in full (RFC 7541).
+    let path = "/grpc.health.v1.Health/Check";
+    let mut headers = vec![0x83, 0x86, 0x04, u8::try_from(path.len()).unwrap()];
+    headers.extend(path.bytes());
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(SETTINGS, 0, 0, &[]));
+    for stream in (1..LAST).step_by(2) {
+        bytes.extend(frame(HEADERS, END_HEADERS, stream, &headers));
+        // CANCEL
+        bytes.extend(frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]));
+    }
+    bytes.extend(frame(HEADERS, END_HEADERS | END_STREAM, LAST, &headers));
+
+    let server = start(Port::App, LONG).await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    stream.write_all(&bytes).await.unwrap();
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.expect("an answer to the last call");
+        let (kind, of) = (head[3], u32::from_be_bytes(head[5..].try_into().unwrap()));
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        stream.read_exact(&mut payload).await.unwrap();
+        assert_ne!(kind, GOAWAY, "{}", String::from_utf8_lossy(&payload));
+        if kind == HEADERS && of == LAST {
+            return;
+        }
+    }
 }
 
 #[tokio::test]

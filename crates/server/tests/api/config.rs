@@ -76,11 +76,52 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
     check("targets = [\"tusks\"]", &[], &["targets", "tusks"]);
     // A value that cannot be.
     check("[outbox]\nbatch = 0", &[], &["outbox: batch must be 1 to 500, not 0"]);
+    check(
+        "drain_seconds = 601\n[database]\nread_connections = 0\nacquire_timeout_ms = 60001\n[tasks]\ntopic = \" \"",
+        &[("DOCKET_DAPR__PUBSUB", ""), ("DOCKET_RECURRENCE__TASKS_APP_ID", "")],
+        &[
+            "drain_seconds must be 0 to 600, not 601",
+            "database.read_connections must be 1 to 64, not 0",
+            "database.acquire_timeout_ms must be 1 to 60000, not 60001",
+            "tasks.topic must not be empty",
+            "dapr.pubsub must not be empty",
+            "recurrence.tasks_app_id must not be empty",
+        ],
+    );
+    check(
+        "[server]\nmax_deadline_seconds = 0\nmax_request_bytes = 1023\nmax_response_bytes = 0\n\
+         max_header_list_bytes = 1\nmax_concurrent_streams = 0\nkeepalive_seconds = 3601\n\
+         keepalive_timeout_seconds = 0",
+        &[],
+        &[
+            "server.max_deadline_seconds must be 1 to 3600, not 0",
+            "server.max_request_bytes must be 1024 to",
+            "server.max_response_bytes must be",
+            "server.max_header_list_bytes must be",
+            "server.max_concurrent_streams must be",
+            "server.keepalive_seconds must be 1 to 3600, not 3601",
+            "server.keepalive_timeout_seconds must be",
+        ],
+    );
+    check(
+        "[dapr]\ndeadline_ms = 300001\nhandler_timeout_ms = 0\nkeys_in_flight = 0\nretry.attempts = 11\n\
+         retry.backoff_ms = 60001\nbulk.max_messages = 0",
+        &[],
+        &[
+            "dapr.deadline_ms must be 1 to 300000, not 300001",
+            "dapr.handler_timeout_ms must be",
+            "dapr.keys_in_flight must be",
+            "dapr.retry.attempts must be 1 to 10, not 11",
+            "dapr.retry.backoff_ms must be 0 to 60000, not 60001",
+            "dapr.bulk.max_messages must be",
+        ],
+    );
     check("log = \"a=b=c\"", &[], &["log: \"a=b=c\""]);
     check("[auth]\nsecret = \"short\"", &[], &["auth.secret", "32 bytes"]);
     check("", &[("DOCKET_AUTH__SECRET", "1234")], &["auth.secret", "32 bytes", "environment"]);
     check("", &[("APP_API_TOKEN", "with a space")], &["printable ASCII"]);
-    check("[outbox", &[], &["docket.toml"]);
+    check("", &[("APP_API_TOKEN", "[redacted]")], &["[redacted] stands for an API token"]);
+    check("log = \"info\"\n[outbox", &[], &["docket.toml: line 2"]);
     // Receipts come from handlers in the process.
     check("targets = [\"tasks\"]", &[], &["outbox.confirm", "audit, recurrence", "broker"]);
     check("targets = [\"tasks\", \"audit\"]", &[], &["outbox.confirm", "lacks recurrence"]);
@@ -134,6 +175,15 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     let printed: toml::Table = folder.run(&["config", "print"], &ours).said.parse().unwrap();
     assert_eq!(printed["dapr"]["endpoint"].as_str(), Some("http://127.0.0.1:4"), "ours before Dapr's");
 
+    // The database is in the folder of the data, unless it is somewhere else.
+    let url = |file: &str, environment: &[(&str, &str)]| {
+        let run = folder.run_with_file(file, &["config", "print"], environment);
+        run.said.parse::<toml::Table>().unwrap()["database"]["url"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(url("data_dir = \"/p/a?b\"", &[]), "sqlite:/p/a%3Fb/docket.db");
+    let elsewhere = [("DOCKET_DATABASE__URL", "sqlite:q.db?mode=rwc")];
+    assert_eq!(url("data_dir = \"/p\"", &elsewhere), "sqlite:q.db?mode=rwc");
+
     // What is printed is a file that makes the same.
     let again = folder.run_with_file(&run.said, &["config", "print"], &[]);
     assert_eq!(again.said, run.said, "{}", again.error);
@@ -158,7 +208,34 @@ fn secrets_are_never_shown() {
     ] {
         assert!(!shown(&run), "{run:?}");
     }
+    // What is printed has no secrets at all, so that nothing stands in their place when it is read again.
+    let print = folder.run(&["config", "print"], &secrets);
+    assert!(!print.said.contains("redacted") && !print.said.contains("api_token"), "{print:?}");
+    // An address of a database may have a password in it.
+    for url in ["postgres://docket:Kx9@host/db", "postgres:docket:Kx9@host", "sqlite:q.db?password=Kx9"] {
+        for command in [&["config", "print"][..], &["migrate"]] {
+            let run = folder.run(command, &[("DOCKET_DATABASE__URL", url)]);
+            assert!(!run.said.contains("Kx9") && !run.error.contains("Kx9"), "{command:?}: {run:?}");
+        }
+    }
     // Nor is one that is no good.
+    for file in [
+        "[auth]\nsecret = 95711779571177",
+        "[auth]\nsecret = 9571177.9571177",
+        "auth = \"9571177\"",
+        "[auth]\nsecret = Kx9571177",
+        "[auth]\nsecret = \"Kx9571177\" 9571177",
+        "[auth]\nsecret = \"Kx9571177",
+        "[dapr]\napi_token = 9571177",
+        "[dapr]\napp_api_token = 9571177",
+        "dapr = 9571177",
+    ] {
+        let run = folder.run_with_file(file, &["config", "check"], &[]);
+        assert_eq!((run.code, run.error.contains("9571177")), (64, false), "{file}: {run:?}");
+        let key = file.trim_start_matches("[auth]\n").trim_start_matches("[dapr]\n");
+        let key = key.split(' ').next().unwrap();
+        assert!(run.error.contains(key) || run.error.contains("line 2"), "{file}: {run:?}");
+    }
     let spaced = format!("{MARK} {MARK}");
     for (name, value) in [
         ("DOCKET_AUTH__SECRET", "Kx9-short"),
@@ -225,8 +302,38 @@ fn migrations_go_up_and_down() {
     assert_eq!(migrate(&["down", "--steps", &steps.to_string()]), none);
     assert_eq!(migrate(&["up"]), all);
     assert_eq!(migrate(&["up"]), all, "nothing left to do");
-    let file = std::fs::metadata(folder.path().join("docket.db")).unwrap();
-    assert_eq!(file.permissions().mode() & 0o777, 0o600, "the database is its owner's alone");
+    for name in ["docket.db", "docket.db.lock"] {
+        let file = std::fs::metadata(folder.path().join(name)).unwrap();
+        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name} is its owner's alone");
+    }
+    // Also when the address says more than the file's name.
+    let environment = [("DOCKET_DATABASE__URL", "sqlite:more.db?mode=rwc")];
+    assert_eq!(folder.run(&["migrate"], &environment).code, 0);
+    let file = std::fs::metadata(folder.path().join("more.db")).unwrap();
+    assert_eq!(file.permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_database_is_one_process_s_alone() {
+    let folder = Folder::new();
+    let url = docket_store::url_of(&folder.path().join("docket.db"));
+    let taken = docket_store::Config { url, ..Default::default() };
+    let lock = docket_store::Lock::take(&taken).unwrap();
+    let alone = [("DOCKET_DAPR__ENABLED", "false"), ("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0")];
+    for command in [&["serve"][..], &["migrate"], &["migrate", "down"]] {
+        let run = folder.run(command, &alone);
+        assert_eq!(run.code, 1, "{command:?}: {run:?}");
+        assert!(run.error.contains("docket.db is in use by another process"), "{command:?}: {run:?}");
+    }
+    for command in [&["migrate", "status"][..], &["token", "--user", "alice"]] {
+        assert_eq!(folder.run(command, &alone).code, 0, "{command:?} changes nothing");
+    }
+    // By another name it is the same file.
+    std::os::unix::fs::symlink(folder.path().join("docket.db"), folder.path().join("other.db")).unwrap();
+    let other = [("DOCKET_DATABASE__URL", "sqlite:other.db")];
+    assert_eq!(folder.run(&["migrate"], &other).code, 1);
+    drop(lock);
+    assert_eq!(folder.run(&["migrate"], &other).code, 0);
 }
 
 #[test]

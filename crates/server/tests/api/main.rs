@@ -11,5 +11,6 @@ mod idempotency;
 mod listing;
 mod process;
 mod series;
+mod series_orders;
 mod statements;
 mod tasks;

@@ -37,7 +37,7 @@ async fn occurrence(api: &Api, completed: &v1::Task, version: i64) -> Result<v1:
     service.tasks().create_task(request).await.map(Response::into_inner)
 }
 
-async fn reopen(user: &User, task: &v1::Task) -> Result<v1::Task, Status> {
+pub(crate) async fn reopen(user: &User, task: &v1::Task) -> Result<v1::Task, Status> {
     let request = v1::ReopenTaskRequest { task_id: task.task_id.clone(), ..Default::default() };
     user.tasks().reopen_task(request).await.map(Response::into_inner)
 }
@@ -163,13 +163,17 @@ async fn an_untouched_next_occurrence_is_taken_back_and_comes_again() {
 async fn a_touched_next_occurrence_is_not_taken_back() {
     let api = Api::start().await;
     let alice = api.user("alice");
-    for touch in ["rename", "complete"] {
+    for touch in ["rename", "complete", "complete and delete"] {
         let task = alice.create(weekly(FIRST)).await;
         let completed = alice.complete(&task).await;
         let next = occurrence(&api, &completed, 2).await.unwrap();
         let touched = match touch {
             "rename" => rename(&alice, &next, "Water them well").await,
-            _ => alice.complete(&next).await,
+            "complete" => alice.complete(&next).await,
+            _ => {
+                alice.complete(&next).await;
+                delete(&alice, &next).await
+            }
         };
         let expect = format!(
             "FailedPrecondition SUCCESSOR_CHANGED successor_id={} task_id={}",
@@ -178,7 +182,7 @@ async fn a_touched_next_occurrence_is_not_taken_back() {
         assert_eq!(outcome(&reopen(&alice, &task).await), expect, "{touch}");
         assert_eq!([get(&alice, &task).await, get(&alice, &next).await], [completed, touched], "{touch}");
     }
-    // One that its owner deleted stands in nobody's way.
+    // One that its owner deleted without completing it stands in nobody's way.
     let task = alice.create(weekly(FIRST)).await;
     let completed = alice.complete(&task).await;
     let next = occurrence(&api, &completed, 2).await.unwrap();
@@ -282,7 +286,11 @@ async fn a_completion_that_nothing_followed_is_a_gap_after_a_minute() {
     assert_eq!(gaps(0).await.len(), 1, "a new title does not open a gap again");
 }
 
-async fn preview(user: &User, source: Source, page_size: i32) -> Result<Vec<(String, String)>, Status> {
+pub(crate) async fn preview(
+    user: &User,
+    source: Source,
+    page_size: i32,
+) -> Result<Vec<(String, String)>, Status> {
     let request = v1::PreviewOccurrencesRequest { source: Some(source), page_size };
     let answer = user.tasks().preview_occurrences(request).await?.into_inner();
     let due = |occurrence: &v1::preview_occurrences_response::Occurrence| {

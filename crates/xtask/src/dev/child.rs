@@ -14,8 +14,9 @@ use tokio::sync::mpsc;
 
 use crate::process;
 
-/// How long a program may take to end once it was asked to.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a program may take to end once it was asked to: more than `docket` gives the calls that are under way (20
+/// seconds).
+const PATIENCE: Duration = Duration::from_secs(25);
 
 /// A running program, in a process group of its own: Ctrl-C must not reach it before its turn.
 #[derive(Debug)]

@@ -34,7 +34,8 @@ pub(crate) struct Args {
 }
 
 /// What `dev` leaves in the folder of the data, and `--reset` removes. Nothing else there is touched.
-const KEPT: [&str; 6] = ["docket.db", "docket.db-wal", "docket.db-shm", "secret", "scheduler", "logs"];
+const KEPT: [&str; 7] =
+    ["docket.db", "docket.db.lock", "docket.db-wal", "docket.db-shm", "secret", "scheduler", "logs"];
 
 /// Runs until Ctrl-C.
 pub(crate) fn run(args: Args) -> Result<()> {

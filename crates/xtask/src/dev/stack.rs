@@ -30,6 +30,8 @@ pub(crate) struct Stack {
     ports: Ports,
     /// Shown by the sidecar to `docket`, so that nobody else can deliver events. New for each run.
     app_token: String,
+    /// Shown by `docket` to the sidecar, so that nobody else can publish through it, or end it. New for each run.
+    api_token: String,
     guard: Guard,
     /// In the order in which they are stopped.
     children: Vec<Child>,
@@ -55,9 +57,10 @@ impl Stack {
         let [app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer] =
             ports::after(public.port())?;
         let ports = Ports { app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer };
-        let app_token = random_hex(32)?;
+        let (app_token, api_token) = (random_hex(32)?, random_hex(32)?);
         let guard = Guard::start()?;
-        Ok(Self { data, logs, docket, tools, public, ports, app_token, guard, children: Vec::new() })
+        let children = Vec::new();
+        Ok(Self { data, logs, docket, tools, public, ports, app_token, api_token, guard, children })
     }
 
     /// Where the data is.
@@ -161,7 +164,7 @@ impl Stack {
         docket.env("DOCKET_DATA_DIR", &self.data);
         docket.env("DOCKET_DATABASE__URL", format!("sqlite:{}", self.data.join("docket.db").display()));
         docket.env("DOCKET_DAPR__ENDPOINT", format!("http://{}", self.ports.grpc.address()));
-        docket.env("APP_API_TOKEN", &self.app_token);
+        docket.env("APP_API_TOKEN", &self.app_token).env("DAPR_API_TOKEN", &self.api_token);
         docket
     }
 
@@ -223,7 +226,8 @@ impl Stack {
             "--enable-metrics=false".to_owned(),
         ]);
         // What it tells other sidecars on this machine.
-        command.env("DAPR_HOST_IP", "127.0.0.1").env("APP_API_TOKEN", &self.app_token);
+        command.env("DAPR_HOST_IP", "127.0.0.1");
+        command.env("APP_API_TOKEN", &self.app_token).env("DAPR_API_TOKEN", &self.api_token);
         let http_address = http.address();
         for port in [http, grpc, internal] {
             port.release();
