@@ -25,6 +25,14 @@ const PAGE_BYTES: usize = 3 << 20;
 
 type Answer<T> = Result<Response<T>, Status>;
 
+/// What happens to a task as a whole.
+#[derive(Clone, Copy)]
+enum Step {
+    Delete,
+    Complete,
+    Reopen,
+}
+
 /// The target's service.
 #[derive(Clone)]
 pub struct Service {
@@ -92,13 +100,7 @@ impl Service {
             .await
     }
 
-    /// A transition that looks at nothing but the task.
-    async fn transition(
-        &self,
-        asked: Asked,
-        transition: Transition,
-        step: fn(&Task, Instant) -> Result<docket_domain::Change, docket_domain::task::Refused>,
-    ) -> Result<v1::Task, Error> {
+    async fn transition(&self, asked: Asked, transition: Transition, step: Step) -> Result<v1::Task, Error> {
         let (owner, transition) = (&asked.user, &transition);
         self.writer
             .mutate(&asked, &move |tx, now| -> Decision<'_> {
@@ -106,22 +108,13 @@ impl Service {
                     let id = transition.task_id;
                     let task = tx.task_lock(owner, id).await?.ok_or(Error::NotFound { id })?;
                     check_etag(&task, transition.etag.as_deref())?;
-                    let change = step(&task, now).map_err(|refused| Error::refused(&task, refused))?;
-                    Ok(Effect::of(change))
-                })
-            })
-            .await
-    }
-
-    async fn reopen(&self, asked: Asked, transition: Transition) -> Result<v1::Task, Error> {
-        let (owner, transition) = (&asked.user, &transition);
-        self.writer
-            .mutate(&asked, &move |tx, now| -> Decision<'_> {
-                Box::pin(async move {
-                    let id = transition.task_id;
-                    let task = tx.task_lock(owner, id).await?.ok_or(Error::NotFound { id })?;
-                    check_etag(&task, transition.etag.as_deref())?;
-                    occurrence::reopen(tx, task, now).await
+                    let change = match step {
+                        Step::Delete => task.delete(now),
+                        Step::Complete => task.complete(now),
+                        // Looks at the next occurrence, too.
+                        Step::Reopen => return occurrence::reopen(tx, task, now).await,
+                    };
+                    Ok(Effect::of(change.map_err(|refused| Error::refused(&task, refused))?))
                 })
             })
             .await
@@ -198,18 +191,19 @@ impl TaskService for Service {
     async fn delete_task(&self, request: Request<v1::DeleteTaskRequest>) -> Answer<v1::Task> {
         let transition = request::delete(request.get_ref()).map_err(Error::from).or_status()?;
         let asked = asked(&request, "DeleteTask", transition.request_id)?;
-        answer(self.transition(asked, transition, Task::delete).await)
+        answer(self.transition(asked, transition, Step::Delete).await)
     }
 
     async fn complete_task(&self, request: Request<v1::CompleteTaskRequest>) -> Answer<v1::Task> {
         let transition = request::complete(request.get_ref()).map_err(Error::from).or_status()?;
         let asked = asked(&request, "CompleteTask", transition.request_id)?;
-        answer(self.transition(asked, transition, Task::complete).await)
+        answer(self.transition(asked, transition, Step::Complete).await)
     }
 
     async fn reopen_task(&self, request: Request<v1::ReopenTaskRequest>) -> Answer<v1::Task> {
         let transition = request::reopen(request.get_ref()).map_err(Error::from).or_status()?;
-        answer(self.reopen(asked(&request, "ReopenTask", transition.request_id)?, transition).await)
+        let asked = asked(&request, "ReopenTask", transition.request_id)?;
+        answer(self.transition(asked, transition, Step::Reopen).await)
     }
 
     async fn preview_occurrences(
