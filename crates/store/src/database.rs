@@ -82,12 +82,6 @@ impl Store {
         Ok(steps.iter().map(|step| (step.name().to_owned(), applied(step.status()))).collect())
     }
 
-    /// Fails when the schema is older than the binary.
-    pub async fn check_schema(&self) -> Result<(), Error> {
-        let pending = Migrator::get_pending_migrations_read_only(&self.read).await?.len();
-        if pending == 0 { Ok(()) } else { Err(Error::PendingMigrations { pending }) }
-    }
-
     /// Closes every connection; what is running is finished first.
     pub async fn close(self) -> Result<(), Error> {
         self.write.close_by_ref().await?;

@@ -38,12 +38,6 @@ pub enum Error {
         /// The address, without credentials.
         url: String,
     },
-    /// The schema is older than the binary.
-    #[error("the database lacks {pending} migrations; run `docket migrate up`")]
-    PendingMigrations {
-        /// How many.
-        pending: usize,
-    },
     /// A row holds what this binary can not have written.
     #[error("corrupt {what}: {detail}")]
     Corrupt {
