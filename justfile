@@ -16,11 +16,19 @@ test *ARGS:
 unit *ARGS:
     cargo xtask test --unit {{ ARGS }}
 
+# Measures Docket against pgbench (--quick to try, --write to keep the figures)
+bench *ARGS:
+    cargo xtask bench {{ ARGS }}
+
+# Feeds random input to what reads input, ten minutes each (a target, --seconds)
+fuzz *ARGS:
+    cargo xtask fuzz {{ ARGS }}
+
 # Checks layout, format, lints, contract and dependencies
 check:
     cargo xtask check
 
-# Finds or builds daprd, scheduler, grpcurl, buf, cargo-deny
+# Finds or builds daprd, scheduler, grpcurl, buf, cargo-deny, cargo-fuzz; finds or installs postgres
 tools *ARGS:
     cargo xtask tools {{ ARGS }}
 

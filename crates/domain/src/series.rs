@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike};
+use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 
 use crate::content::Invalid;
@@ -22,7 +22,9 @@ impl WallClock {
     /// What the calendar and the clock in `zone` show when the task is due.
     pub fn of(due: Due, zone: Tz) -> Self {
         match due {
-            Due::At(instant) => Self::Time(instant.with_timezone(&zone).naive_local()),
+            Due::At(instant) => {
+                Self::Time(near(instant.naive_utc()).and_utc().with_timezone(&zone).naive_local())
+            }
             Due::On(day) => Self::Day(day),
         }
     }
@@ -116,18 +118,30 @@ impl Series {
 /// The first instant of a local day. When the zone skips its midnight, or the whole day, that is the first instant after
 /// the gap.
 pub fn start_of_day(day: NaiveDate, zone: Tz) -> Instant {
-    let midnight = day.and_time(NaiveTime::MIN);
+    let midnight = near(day.and_time(NaiveTime::MIN));
     earliest(midnight, zone).unwrap_or_else(|| end_of_gap(midnight, zone))
 }
 
 /// The instant at which the clocks of `zone` show `wall`: the first, when they show it twice; when they skip it, `wall` is
 /// read with the offset in force before the gap, which shifts it forward by the gap's length (RFC 5545 section 3.3.5).
 pub fn resolve(wall: NaiveDateTime, zone: Tz) -> Instant {
+    let wall = near(wall);
     earliest(wall, zone).unwrap_or_else(|| {
         let before_gap = end_of_gap(wall, zone) - TimeDelta::seconds(1);
         let offset = zone.offset_from_utc_datetime(&before_gap.naive_utc()).fix();
         wall.and_utc() - TimeDelta::seconds(i64::from(offset.local_minus_utc()))
     })
+}
+
+/// The same, unless it lies so near the ends of what `chrono` can say that its neighbours do not exist: then one that has
+/// neighbours. The API stays a quarter of a million years away from there.
+fn near(time: NaiveDateTime) -> NaiveDateTime {
+    const LATEST: i32 = 200_000;
+    const EARLIEST: i32 = -LATEST;
+    match time.year() {
+        EARLIEST..=LATEST => time,
+        beyond => NaiveDate::from_ymd_opt(LATEST * beyond.signum(), 1, 1).map_or(time, Into::into),
+    }
 }
 
 fn earliest(wall: NaiveDateTime, zone: Tz) -> Option<Instant> {
@@ -157,6 +171,21 @@ fn end_of_gap(wall: NaiveDateTime, zone: Tz) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_time_is_too_far_away() {
+        for zone in [Tz::UTC, Tz::Asia__Kathmandu, Tz::Pacific__Apia, Tz::America__New_York] {
+            for day in [NaiveDate::MIN, NaiveDate::MAX] {
+                let due = Due::On(day);
+                assert_eq!(WallClock::of(due, zone).due(zone), due);
+                assert_eq!(start_of_day(day, zone) > Instant::UNIX_EPOCH, day == NaiveDate::MAX, "{zone}");
+            }
+            for instant in [Instant::MIN_UTC, Instant::MAX_UTC] {
+                let Due::At(near) = WallClock::of(Due::At(instant), zone).due(zone) else { panic!("timed") };
+                assert_eq!(near > Instant::UNIX_EPOCH, instant == Instant::MAX_UTC, "{zone}");
+            }
+        }
+    }
 
     #[test]
     fn wall_clock_text() {

@@ -4,19 +4,48 @@
 mod m20261121_000001_tasks;
 mod m20261121_000002_events;
 mod m20261121_000003_audit;
+mod m20261122_000001_tasks_by_due_descending;
+mod m20261122_000002_relays;
+mod roles;
+mod schema;
+mod steps;
 
-pub use sea_orm_migration::{MigrationStatus, MigratorTrait};
+pub use schema::Schema;
+pub use steps::{State, Step, down, status, up};
 
-/// Every step, in order.
-#[derive(Debug)]
-pub struct Migrator;
+use sea_orm_migration::DbErr;
 
-impl MigratorTrait for Migrator {
-    fn migrations() -> Vec<Box<dyn sea_orm_migration::MigrationTrait>> {
-        vec![
-            Box::new(m20261121_000001_tasks::Migration),
-            Box::new(m20261121_000002_events::Migration),
-            Box::new(m20261121_000003_audit::Migration),
-        ]
+/// Why the schema is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database did not do what it was asked to.
+    #[error("the database failed")]
+    Database(#[source] DbErr),
+    /// A step could not be applied, or taken back.
+    #[error("the step {step} of the schema failed")]
+    Step {
+        /// The step.
+        step: String,
+        /// Why.
+        #[source]
+        source: DbErr,
+    },
+    /// Roles are missing, and the login may not create them.
+    #[error("the login may not create the roles that docket needs; let an administrator run: {sql}")]
+    MissingRoles {
+        /// What is to be run.
+        sql: String,
+    },
+    /// The newest steps are of a newer release.
+    #[error("the schema has the step {step} of a newer release: take it back with that release")]
+    Newer {
+        /// The step.
+        step: String,
+    },
+}
+
+impl From<DbErr> for Error {
+    fn from(source: DbErr) -> Self {
+        Self::Database(source)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use docket_store::Store;
 use serde::{Deserialize, Serialize};
 
 /// When an event may leave the outbox.
@@ -23,11 +24,15 @@ pub struct Config {
     pub confirm: Confirm,
     /// The most events of one call to the sidecar: 1 to 500.
     pub batch: u64,
-    /// How often the outbox is looked at when nobody says that there is something in it, in milliseconds: 10 to 60,000.
+    /// How often the outbox is looked at when nobody says that there is something in it, in milliseconds: 10 to 60,000;
+    /// three times in a lease at least.
     pub poll_ms: u64,
     /// How long a published event waits for its receipts before it is published again, in milliseconds; longer, up to
     /// four times as long, when it was in vain before. Should exceed what a handler may take with all its attempts.
     pub receipt_timeout_ms: u64,
+    /// How long a relay that shares its outbox with others may be silent before they take what it had, in seconds: 2 to
+    /// 300. Must exceed `dapr.deadline_ms`, because nothing is published that may outlast it.
+    pub lease_seconds: u64,
     /// The first pause after a failure, in milliseconds; it doubles with every further one.
     pub retry_min_ms: u64,
     /// The longest pause after failures, in milliseconds.
@@ -41,6 +46,7 @@ impl Default for Config {
             batch: 100,
             poll_ms: 1_000,
             receipt_timeout_ms: 30_000,
+            lease_seconds: 15,
             retry_min_ms: 200,
             retry_max_ms: 5_000,
         }
@@ -59,10 +65,18 @@ impl Config {
         if self.receipt_timeout_ms < 100 {
             return Err(format!("receipt_timeout_ms must be at least 100, not {}", self.receipt_timeout_ms));
         }
+        if !(2..=300).contains(&self.lease_seconds) {
+            return Err(format!("lease_seconds must be 2 to 300, not {}", self.lease_seconds));
+        }
         if self.retry_min_ms == 0 || self.retry_min_ms > self.retry_max_ms {
             return Err("retry_min_ms must be at least 1 and at most retry_max_ms".to_owned());
         }
         Ok(())
+    }
+
+    /// How long a lease lasts.
+    pub fn lease(&self) -> Duration {
+        Duration::from_secs(self.lease_seconds)
     }
 
     pub(crate) fn poll(&self) -> Duration {
@@ -90,7 +104,16 @@ pub struct Topic {
     /// The topic.
     pub name: String,
     /// The handlers of the topic in this process.
-    pub handlers: Vec<&'static str>,
+    pub handlers: Vec<Handler>,
+}
+
+/// Who must be done with the events of a topic.
+#[derive(Clone, Debug)]
+pub struct Handler {
+    /// Its name in the inbox.
+    pub name: &'static str,
+    /// Where its inbox is.
+    pub store: Store,
 }
 
 #[cfg(test)]
@@ -124,6 +147,8 @@ mod tests {
         check(Config { batch: 501, ..Config::default() }, "batch");
         check(Config { poll_ms: 9, ..Config::default() }, "poll_ms");
         check(Config { receipt_timeout_ms: 0, ..Config::default() }, "receipt_timeout_ms");
+        check(Config { lease_seconds: 1, ..Config::default() }, "lease_seconds");
+        check(Config { lease_seconds: 301, ..Config::default() }, "lease_seconds");
         check(Config { retry_min_ms: 0, ..Config::default() }, "retry_min_ms");
         check(Config { retry_min_ms: 9_000, ..Config::default() }, "retry_min_ms");
     }

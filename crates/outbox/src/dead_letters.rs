@@ -10,7 +10,6 @@ use docket_store::Store;
 use docket_store::inbox::Verdict;
 use docket_store::outbox::{NewEvent, Trace};
 use serde::Serialize;
-use tokio::sync::Notify;
 
 /// The topic of what can not be handled of `topic`.
 pub fn dead_letter_topic(topic: &str) -> String {
@@ -39,14 +38,12 @@ struct Letter<'a> {
 /// Keeps dead letters: the handler's inbox row and an outbox row for the dead-letter topic, in one transaction.
 #[derive(Clone)]
 pub struct Burial {
-    /// The database.
+    /// Where the handler's inbox is, and the outbox that the letter leaves from.
     pub store: Store,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Makes ids.
     pub ids: Arc<dyn Ids>,
-    /// Woken after the commit.
-    pub committed: Arc<Notify>,
 }
 
 #[async_trait]
@@ -71,7 +68,7 @@ impl DeadLetters for Burial {
         if first? {
             let DeadLetter { handler, event_id, topic, reason, .. } = letter;
             tracing::error!(event.id = %event_id, handler, topic, reason, "event {event_id} became a dead letter");
-            self.committed.notify_one();
+            self.store.outbox_appended();
         }
         Ok(())
     }

@@ -3,10 +3,12 @@
 
 mod config;
 mod dead_letters;
+mod membership;
 mod pending;
 mod publish;
+mod receipts;
 mod relay;
 
-pub use config::{Config, Confirm, Topic};
+pub use config::{Config, Confirm, Handler, Topic};
 pub use dead_letters::{Burial, dead_letter_topic};
 pub use relay::{Deps, Relay, Status};

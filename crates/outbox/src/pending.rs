@@ -1,6 +1,6 @@
 //! What the relay remembers of events that are on their way: no column says it, because outbox rows never change.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use docket_domain::EventId;
@@ -13,6 +13,8 @@ struct Wait {
     until: Instant,
     /// How often it was published, or failed to be.
     attempts: u32,
+    /// Where it is in the outbox.
+    shard: i16,
 }
 
 /// The events that wait: for their receipts, or for a pause after a failure to end.
@@ -42,9 +44,14 @@ impl Waiting {
     }
 
     /// The event was published, or failed to be; it is published again after the pause, if it is still there.
-    pub(crate) fn wait(&mut self, event: EventId, now: Instant, pause: Duration) {
+    pub(crate) fn wait(&mut self, event: EventId, shard: i16, now: Instant, pause: Duration) {
         let attempts = self.attempts(event).saturating_add(1);
-        self.0.insert(event, Wait { until: now + pause, attempts });
+        self.0.insert(event, Wait { until: now + pause, attempts, shard });
+    }
+
+    /// The shards with an event whose time has not come: it may be on its way to its handlers.
+    pub(crate) fn busy(&self, now: Instant) -> HashSet<i16> {
+        self.0.values().filter(|wait| wait.until > now).map(|wait| wait.shard).collect()
     }
 
     /// The event has left the outbox.
@@ -73,14 +80,16 @@ mod tests {
         let second = Duration::from_secs(1);
         assert!(waiting.is_due(event(1), now));
 
-        waiting.wait(event(1), now, second);
+        waiting.wait(event(1), 7, now, second);
         assert!(!waiting.is_due(event(1), now), "its receipts may still come");
         assert_eq!(waiting.parked(now), 0, "and that is no failure");
+        assert_eq!(waiting.busy(now), HashSet::from([7]));
         assert!(waiting.is_due(event(1), now + second), "they did not come");
+        assert_eq!(waiting.busy(now + second), HashSet::new());
         assert_eq!(waiting.parked(now + second), 1);
 
-        waiting.wait(event(2), now, second);
-        waiting.wait(event(2), now, 2 * second);
+        waiting.wait(event(2), 1, now, second);
+        waiting.wait(event(2), 1, now, 2 * second);
         assert_eq!((waiting.attempts(event(2)), waiting.parked(now)), (2, 1));
         assert!(!waiting.is_due(event(2), now + second) && waiting.is_due(event(2), now + 2 * second));
 
@@ -96,7 +105,7 @@ mod tests {
         let second = Duration::from_secs(1);
         let capacity = Waiting::CAPACITY as u128;
         for number in 1..=capacity {
-            waiting.wait(event(number), now, second);
+            waiting.wait(event(number), 1, now, second);
         }
         assert!(!waiting.is_due(event(capacity + 1), now + second), "there is no room for it");
         assert!(waiting.is_due(event(1), now + second), "it is in already, and its time has come");

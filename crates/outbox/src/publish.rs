@@ -19,14 +19,28 @@ pub(crate) struct Outcome {
     pub(crate) failed: Vec<(PendingEvent, String)>,
     /// Why the rest was not sent: the sidecar as a whole is at fault.
     pub(crate) away: Option<Error>,
+    /// The rest was not sent, because it was not certain to be over in time.
+    pub(crate) late: bool,
 }
 
-/// Publishes the events in as few calls as they fit into; those of a call that failed one by one.
-pub(crate) async fn publish(client: &Client, topic: &Topic, mut events: Vec<PendingEvent>) -> Outcome {
+impl Outcome {
+    fn has_ended(&self) -> bool {
+        self.away.is_some() || self.late
+    }
+}
+
+/// Publishes the events in as few calls as they fit into; those of a call that failed one by one. Each call begins only
+/// when `may_call` says that there is the time for it.
+pub(crate) async fn publish(
+    client: &Client,
+    topic: &Topic,
+    mut events: Vec<PendingEvent>,
+    may_call: impl Fn() -> bool,
+) -> Outcome {
     let mut outcome = Outcome::default();
-    while !events.is_empty() && outcome.away.is_none() {
+    while !events.is_empty() && !outcome.has_ended() {
         let rest = events.split_off(fitting(&events));
-        call(client, topic, std::mem::replace(&mut events, rest), &mut outcome).await;
+        call(client, topic, std::mem::replace(&mut events, rest), &may_call, &mut outcome).await;
     }
     outcome
 }
@@ -41,7 +55,17 @@ fn fitting(events: &[PendingEvent]) -> usize {
     events.iter().take_while(fits).count().max(1)
 }
 
-async fn call(client: &Client, topic: &Topic, events: Vec<PendingEvent>, outcome: &mut Outcome) {
+async fn call(
+    client: &Client,
+    topic: &Topic,
+    events: Vec<PendingEvent>,
+    may_call: &impl Fn() -> bool,
+    outcome: &mut Outcome,
+) {
+    if !may_call() {
+        outcome.late = true;
+        return;
+    }
     let envelopes: Vec<CloudEvent> = events.iter().map(envelope).collect();
     let messages: Vec<Message<'_>> = events
         .iter()
@@ -65,8 +89,13 @@ async fn call(client: &Client, topic: &Topic, events: Vec<PendingEvent>, outcome
         // The answer says nothing about the single events, and one of them may be the cause.
         Err(_) => {
             for (event, envelope) in events.into_iter().zip(&envelopes) {
-                if outcome.away.is_none() {
+                if outcome.has_ended() {
+                    break;
+                }
+                if may_call() {
                     one(client, topic, event, envelope, outcome).await;
+                } else {
+                    outcome.late = true;
                 }
             }
         }
@@ -115,12 +144,12 @@ mod tests {
             id: EventId::from_uuid(Uuid::from_u128(1)),
             topic: "t".to_owned(),
             key: "k".to_owned(),
+            shard: 1,
             event_type: "com.todo.task.created".to_owned(),
             source: "docket/tasks".to_owned(),
             payload: vec![b' '; bytes],
             trace: None,
             time: docket_domain::Instant::default(),
-            receipts: Vec::new(),
         }
     }
 

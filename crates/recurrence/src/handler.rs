@@ -1,14 +1,12 @@
 //! Asks for the next occurrence of every completed task.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use docket_domain::{EventKind, Task, TaskId, UserId};
 use docket_proto::v1;
 use docket_proto::v1::create_task_request::OccurrenceOf;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use docket_rpc::TraceContext;
-use docket_rpc::auth::{ACT_AS, ACT_AS_KEY};
+use docket_rpc::auth::ACT_AS_KEY;
 use docket_sidecar::{BoxError, Delivery, HandlerError, InvocationChannel, TopicHandler, Trace};
 use docket_store::inbox::Verdict;
 use docket_wire::{answer, event};
@@ -21,11 +19,8 @@ use crate::Deps;
 /// Names the handler in the inbox.
 const NAME: &str = "recurrence";
 
-/// Whom the handler's own token names.
+/// Whom a token names that is signed here.
 const SERVICE: &str = "docket-recurrence";
-
-/// How long a token of the handler's is good for; each call gets a new one.
-const TOKEN_TTL: Duration = Duration::from_secs(60);
 
 /// The metadata of W3C Trace Context.
 const TRACEPARENT: &str = "traceparent";
@@ -61,7 +56,7 @@ impl Handler {
             occurrence_of: Some(occurrence_of),
             ..v1::CreateTaskRequest::default()
         };
-        let request = self.signed(body, &following.owner, delivery).map_err(HandlerError::Retry)?;
+        let request = self.signed(body, &following.owner, delivery).await.map_err(HandlerError::Retry)?;
         match TaskServiceClient::new(self.tasks.clone()).create_task(request).await {
             Ok(created) => {
                 let (predecessor, id) = (following.predecessor, created.into_inner().task_id);
@@ -72,13 +67,10 @@ impl Handler {
         }
     }
 
-    fn signed<T>(&self, body: T, owner: &UserId, delivery: &Delivery) -> Result<Request<T>, BoxError> {
-        let token =
-            self.deps.authenticator.issue(&SERVICE.parse()?, &[ACT_AS], TOKEN_TTL, self.deps.clock.now());
+    async fn signed<T>(&self, body: T, owner: &UserId, delivery: &Delivery) -> Result<Request<T>, BoxError> {
+        let bearer = self.deps.token.bearer(&SERVICE.parse()?).await?;
         let mut request = Request::new(body);
         let metadata = request.metadata_mut();
-        let mut bearer = MetadataValue::try_from(format!("Bearer {token}"))?;
-        bearer.set_sensitive(true);
         metadata.insert("authorization", bearer);
         metadata.insert(ACT_AS_KEY, owner.as_str().parse()?);
         if let Some(trace) = &delivery.trace {

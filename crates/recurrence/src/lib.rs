@@ -6,7 +6,7 @@ mod handler;
 use std::sync::Arc;
 
 use docket_domain::source::Clock;
-use docket_rpc::Authenticator;
+use docket_rpc::ServiceToken;
 use docket_sidecar::{Client, InvalidAppId};
 use docket_store::Store;
 use serde::{Deserialize, Serialize};
@@ -35,8 +35,8 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// The sidecar.
     pub client: Client,
-    /// Signs the service's own tokens.
-    pub authenticator: Arc<Authenticator>,
+    /// What the service calls with.
+    pub token: Arc<ServiceToken>,
 }
 
 impl Config {

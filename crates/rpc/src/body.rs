@@ -1,5 +1,5 @@
-//! The body of an answer: explains what went wrong while it was sent, ends open-ended streams when the server drains,
-//! and tells the span how the call ended.
+//! The body of an answer: keeps what the call holds until it is taken, explains what went wrong while it was sent, ends
+//! open-ended streams when the server drains, and tells the span how the call ended.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -7,13 +7,12 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tracing::Span;
 
 use crate::fault::Unavailable;
-use crate::shell::Kind;
+use crate::shell::{Kind, UnderWay};
 use crate::status::to_status;
 use crate::{fault, shell};
 
@@ -25,8 +24,10 @@ pub(crate) struct Answer {
     /// Ends the stream; only for those that would otherwise end with the client.
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     ended: bool,
-    /// The call counts as under way until this is dropped with the body.
-    _under_way: TaskTrackerToken,
+    /// The end of the data that was given out last.
+    last: Option<Bytes>,
+    /// The call counts as under way, and holds its place, until this is dropped with the body.
+    _under_way: UnderWay,
 }
 
 impl Answer {
@@ -35,9 +36,23 @@ impl Answer {
         kind: Kind,
         span: Span,
         drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-        under_way: TaskTrackerToken,
+        under_way: UnderWay,
     ) -> Self {
-        Self { inner, kind, span, drain, ended: false, _under_way: under_way }
+        Self { inner, kind, span, drain, ended: false, last: None, _under_way: under_way }
+    }
+}
+
+impl Answer {
+    /// Keeps the last byte of data back. HTTP/2 takes any amount as soon as the client has opened its window for one
+    /// byte, and asks for more only when it has opened it for all of that: so the answer, and with it its place, is not
+    /// gone before the client may be sent all of it.
+    fn hold_back(&mut self, frame: Frame<Bytes>) -> Frame<Bytes> {
+        frame.map_data(|mut data| {
+            if data.len() > 1 {
+                self.last = Some(data.split_off(data.len() - 1));
+            }
+            data
+        })
     }
 }
 
@@ -53,6 +68,9 @@ impl HttpBody for Answer {
             return Poll::Ready(None);
         }
         let this = &mut *self;
+        if let Some(last) = this.last.take() {
+            return Poll::Ready(Some(Ok(Frame::data(last))));
+        }
         match Pin::new(&mut this.inner).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
                 Ok(mut trailers) => {
@@ -68,7 +86,7 @@ impl HttpBody for Answer {
                     }
                     Frame::trailers(trailers)
                 }
-                Err(frame) => frame,
+                Err(frame) => this.hold_back(frame),
             }))),
             // After the handler's own frames, so that a health watcher still hears that the service stops.
             Poll::Pending
@@ -85,7 +103,7 @@ impl HttpBody for Answer {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.inner.is_end_stream()
+        self.ended || self.last.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -5,7 +5,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tonic::{Request, Status};
 
-use crate::auth::{ACT_AS, ACT_AS_KEY, Authenticator, Defect, Error};
+use crate::auth::{ACT_AS_KEY, Authenticator, Defect, Error};
 use crate::fault::Internal;
 use crate::status::{OrStatus as _, to_status};
 use crate::trace::TraceContext;
@@ -56,7 +56,7 @@ pub fn service<T>(request: &Request<T>) -> Result<&Caller, Status> {
     let caller = caller(request)?;
     match caller {
         Caller { service: true, .. } => Ok(caller),
-        Caller { port: Port::App, .. } => Err(Error::MissingScope).or_status(),
+        Caller { port: Port::App, .. } => Err(Error::no_service()).or_status(),
         Caller { port: Port::Public, .. } => {
             let method =
                 request.extensions().get::<Method>().map(|method| method.0.clone()).unwrap_or_default();
@@ -80,18 +80,21 @@ pub(crate) fn admit(
 ) -> Result<Caller, Error> {
     let claims = authenticator.verify(bearer(headers)?, now)?;
     let named = only(headers, ACT_AS_KEY).map_err(|Repeated| Error::InvalidActAs("must be sent once"))?;
-    let service = port == Port::App && claims.scopes.contains(ACT_AS);
+    let service = port == Port::App && authenticator.is_service(&claims);
+    if !service {
+        authenticator.check_scope(&claims)?;
+    }
     let user = match (named, port) {
         (None, _) if service => None,
         (None, _) => Some(claims.subject.clone()),
         (Some(_), Port::Public) => return Err(Error::InternalMethod { method: method.0.clone() }),
-        (Some(_), Port::App) if !service => return Err(Error::MissingScope),
+        (Some(_), Port::App) if !service => return Err(Error::no_service()),
         (Some(name), Port::App) => {
             let user = name.parse().map_err(|_| Error::InvalidActAs("must be the name of a user"))?;
             Some(user)
         }
     };
-    Ok(Caller { subject: claims.subject, user, service, port })
+    Ok(Caller { subject: claims.subject.clone(), user, service, port })
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Error> {

@@ -1,8 +1,5 @@
 //! The time by which a call must be answered: the client's `grpc-timeout`, up to the server's own limit.
 
-use std::future::{Future as _, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -21,16 +18,19 @@ impl Deadline {
         Self(Instant::now() + asked.map_or(limit, |asked| asked.min(limit)))
     }
 
+    /// How much time there is.
+    pub(crate) fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// The instant itself.
+    pub(crate) fn instant(self) -> Instant {
+        self.0
+    }
+
     /// Waits until the time is over.
-    ///
-    /// The clock is asked at every poll, not just the timer: tonic keeps a timer of its own for the same header, and
-    /// whichever of the two wakes the call, the answer must be ours.
     pub(crate) async fn passed(self) {
-        let mut sleep = pin!(sleep_until(self.0));
-        poll_fn(
-            |context| if Instant::now() >= self.0 { Poll::Ready(()) } else { sleep.as_mut().poll(context) },
-        )
-        .await;
+        sleep_until(self.0).await;
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_client_may_shorten_the_deadline_but_not_lengthen_it() {
-        let left = |headers: &HeaderMap| Deadline::of(headers, Duration::from_secs(30)).0 - Instant::now();
+        let left = |headers: &HeaderMap| Deadline::of(headers, Duration::from_secs(30)).left();
         let check = |text: &'static str, expect: Duration| {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-timeout", HeaderValue::from_static(text));

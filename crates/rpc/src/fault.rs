@@ -1,9 +1,12 @@
 //! What went wrong, in terms a client may act on; and the faults that every service shares.
 
 use std::error::Error;
+use std::time::Duration;
 
 use docket_proto::v1::ErrorReason;
 use tonic::Code;
+
+use crate::status::RETRY_DELAY;
 
 /// An error that a call may end with. [`crate::to_status`] turns it into the answer.
 pub trait Fault: Error + Send + Sync {
@@ -16,6 +19,21 @@ pub trait Fault: Error + Send + Sync {
     /// What the reason's comment in `error_reason.proto` promises. Dropped for internal codes.
     fn metadata(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// How long to wait before the same call may pass; none when waiting does not help.
+    fn retry_after(&self) -> Option<Duration> {
+        match (self.code(), self.reason()) {
+            (Code::Unavailable | Code::ResourceExhausted, _) | (Code::Aborted, ErrorReason::Conflict) => {
+                Some(RETRY_DELAY)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whose quota is used up, and what it is, if that is the fault.
+    fn quota(&self) -> Option<(String, String)> {
+        None
     }
 
     /// The fields at fault, all of them: pairs of path and description.

@@ -1,27 +1,33 @@
 //! One listening port: HTTP/2 settings, the shell around its services, and a drain that ends in bounded time.
 
-use std::convert::Infallible;
-use std::pin::pin;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use docket_domain::Clock;
+use hyper::server::conn::http2::Builder;
+use hyper_util::rt::TokioTimer;
 use serde::{Deserialize, Serialize};
-use tokio::net::TcpListener;
-use tokio_stream::StreamExt as _;
-use tokio_stream::wrappers::TcpListenerStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
+use tower::Layer as _;
 
 use crate::auth::Authenticator;
 use crate::caller::Port;
+use crate::connection::{self, Life, Orders, Streams};
 use crate::health::Health;
-use crate::sever::{Pulse, Severable};
-use crate::shell::{Rules, ShellLayer};
+use crate::limit::Limits;
+use crate::shell::{Rules, Shell, ShellLayer};
+use crate::tls::Tls;
+use crate::watched::{Pulse, Watched};
 
 /// How long connections may be silent before they are cut, once no call is under way any more.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
+
+/// How long a port that can not accept, for want of file handles, say, waits before it tries again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// daprd puts what it knows of a message into headers, and they are many.
 const APP_HEADER_LIST_BYTES: u32 = 4 << 20;
@@ -36,6 +42,9 @@ const APP_PENDING_RESETS: usize = 1024;
 /// A client with short deadlines that sends many calls at once is honest too, and the default of 20 is soon reached. It
 /// is still few enough that a flood of resets ends with its connection.
 const PUBLIC_PENDING_RESETS: usize = 128;
+
+/// How many bytes of an answer may wait for the network after its call has ended; the rest waits with the call.
+const SEND_BUFFER_BYTES: usize = 16 << 10;
 
 /// How a port is served.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -56,6 +65,16 @@ pub struct Config {
     pub keepalive_seconds: u64,
     /// How long the answer to a probe may take before the connection is closed, in seconds. Default 20.
     pub keepalive_timeout_seconds: u64,
+    /// By when a new connection must have spoken HTTP/2, in seconds. Default 10.
+    pub handshake_seconds: u64,
+    /// How long a connection of a client may be without a call before it is told to go, in seconds; 0 for ever.
+    /// Default 300.
+    pub max_connection_idle_seconds: u64,
+    /// When a connection of a client is told to go, in seconds, give or take a tenth; 0 never. Clients connect anew then,
+    /// and so find replicas that are. Default 600.
+    pub max_connection_age_seconds: u64,
+    /// How long the calls on a connection may go on after it was told to go, in seconds. Default 60.
+    pub max_connection_age_grace_seconds: u64,
 }
 
 impl Default for Config {
@@ -68,19 +87,12 @@ impl Default for Config {
             max_concurrent_streams: 1024,
             keepalive_seconds: 30,
             keepalive_timeout_seconds: 20,
+            handshake_seconds: 10,
+            max_connection_idle_seconds: 300,
+            max_connection_age_seconds: 600,
+            max_connection_age_grace_seconds: 60,
         }
     }
-}
-
-/// Why a port is no longer served.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The transport gave up.
-    #[error("the gRPC server failed")]
-    Transport(#[source] tonic::transport::Error),
-    /// The transport ended though nobody asked it to.
-    #[error("the gRPC server stopped by itself")]
-    Stopped,
 }
 
 /// A port, ready to be served.
@@ -90,19 +102,27 @@ pub struct Server {
     authenticator: Arc<Authenticator>,
     clock: Arc<dyn Clock>,
     health: Health,
+    limits: Arc<Limits>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
     /// Takes what the port's shell needs. The caller adds the services of `health` and of [`crate::reflection`] to the
-    /// routes where they belong.
+    /// routes where they belong. All ports of a process share its `limits`.
     pub fn new(
         config: Config,
         port: Port,
         authenticator: Arc<Authenticator>,
         clock: Arc<dyn Clock>,
         health: Health,
+        limits: Arc<Limits>,
     ) -> Self {
-        Self { config, port, authenticator, clock, health }
+        Self { config, port, authenticator, clock, health, limits, tls: None }
+    }
+
+    /// The same, for clients that speak TLS, and for no others. Whoever gives it runs it.
+    pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// Serves the routes until `shutdown` is cancelled and the calls under way have ended.
@@ -117,58 +137,47 @@ impl Server {
         routes: Routes,
         shutdown: CancellationToken,
         drain: Duration,
-    ) -> Result<(), Error> {
+    ) {
         let (draining, cut, severed) =
             (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
-        let (calls, pulse) = (TaskTracker::new(), Pulse::default());
-        let (header_list, pending_resets) = match self.port {
-            Port::Public => (PUBLIC_HEADER_LIST_BYTES, PUBLIC_PENDING_RESETS),
-            Port::App => (APP_HEADER_LIST_BYTES, APP_PENDING_RESETS),
-        };
-        let incoming = {
-            let (pulse, severed) = (pulse.clone(), severed.clone());
-            TcpListenerStream::new(listener).filter_map(move |accepted| {
-                // A connection that broke while it was accepted is nobody's loss.
-                let stream = accepted.ok()?;
-                // Fails only when the connection is gone, and then the next read says so.
-                let _ = stream.set_nodelay(true);
-                Some(Ok::<_, Infallible>(Severable::new(stream, pulse.clone(), severed.clone())))
-            })
-        };
+        // Whoever drops this future ends its connections too.
+        let _severed = severed.clone().drop_guard();
+        let calls = TaskTracker::new();
         let shell = ShellLayer::new(Rules {
             port: self.port,
-            authenticator: self.authenticator,
-            clock: self.clock,
+            authenticator: self.authenticator.clone(),
+            clock: self.clock.clone(),
             max_deadline: Duration::from_secs(self.config.max_deadline_seconds),
+            limits: self.limits.clone(),
             draining: draining.clone(),
             cut: cut.clone(),
             calls: calls.clone(),
         });
-        let served = tonic::transport::Server::builder()
-            .http2_max_header_list_size(self.config.max_header_list_bytes.unwrap_or(header_list))
-            .http2_max_pending_accept_reset_streams(Some(pending_resets))
-            .max_concurrent_streams(self.config.max_concurrent_streams)
-            .http2_keepalive_interval(Some(Duration::from_secs(self.config.keepalive_seconds)))
-            .http2_keepalive_timeout(Some(Duration::from_secs(self.config.keepalive_timeout_seconds)))
-            .layer(shell)
-            .add_routes(routes)
-            .serve_with_incoming_shutdown(incoming, draining.clone().cancelled_owned());
-        let mut served = pin!(served);
+        let door = Door {
+            shell: shell.layer(routes.prepare()),
+            pulse: Pulse::default(),
+            orders: Orders { leave: draining.clone(), sever: severed.clone() },
+            connections: TaskTracker::new(),
+            tls: self.tls.clone(),
+        };
 
         tokio::select! {
-            ended = &mut served => return ended.map_err(Error::Transport).and(Err(Error::Stopped)),
+            biased;
             () = shutdown.cancelled() => {}
+            never = self.accept(&listener, &door) => match never {},
         }
         self.health.not_serving().await;
+        drop(listener);
         draining.cancel();
         calls.close();
+        door.connections.close();
         let idle = async {
             calls.wait().await;
             // Answers may still be on their way, to a slow client for a while.
-            pulse.stops(CLOSE_TIME).await;
+            door.pulse.stops(CLOSE_TIME).await;
         };
         tokio::select! {
-            closed = &mut served => return closed.map_err(Error::Transport),
+            () = door.connections.wait() => return,
             () = idle => {}
             () = tokio::time::sleep(drain) => {
                 if !calls.is_empty() {
@@ -176,12 +185,116 @@ impl Server {
                     tracing::warn!(drain.seconds = seconds, calls, "calls still under way are given up");
                 }
                 cut.cancel();
-                if let Ok(closed) = tokio::time::timeout(CLOSE_TIME, &mut served).await {
-                    return closed.map_err(Error::Transport);
+                if tokio::time::timeout(CLOSE_TIME, door.connections.wait()).await.is_ok() {
+                    return;
                 }
             }
         }
         severed.cancel();
-        served.await.map_err(Error::Transport)
+        door.connections.wait().await;
     }
+
+    /// Takes connections for ever, up to the limit; those beyond it are closed at once, so that their clients try
+    /// another replica instead of waiting for this one.
+    async fn accept(&self, listener: &TcpListener, door: &Door) -> std::convert::Infallible {
+        let most = self.limits.max_connections().unwrap_or(usize::MAX);
+        let mut full = false;
+        loop {
+            let stream = match listener.accept().await {
+                Ok((stream, _)) => stream,
+                // A connection that broke while it was accepted is nobody's loss.
+                Err(error) if is_of_the_connection(&error) => continue,
+                Err(error) => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "a connection can not be accepted"
+                    );
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            if door.connections.len() >= most {
+                if !full {
+                    tracing::warn!(connections = most, "the port is full: new connections are closed");
+                }
+                full = true;
+                continue;
+            }
+            full = false;
+            // Fails only when the connection is gone, and then the next read says so.
+            let _ = stream.set_nodelay(true);
+            let streams = Streams::default();
+            door.open(stream, self.life(), self.http(&streams), streams);
+        }
+    }
+
+    fn http(&self, streams: &Streams) -> Builder<Streams> {
+        let config = &self.config;
+        let (header_list, pending_resets) = match self.port {
+            Port::Public => (PUBLIC_HEADER_LIST_BYTES, PUBLIC_PENDING_RESETS),
+            Port::App => (APP_HEADER_LIST_BYTES, APP_PENDING_RESETS),
+        };
+        let mut http = Builder::new(streams.clone());
+        http.timer(TokioTimer::new())
+            .max_header_list_size(config.max_header_list_bytes.unwrap_or(header_list))
+            .max_pending_accept_reset_streams(Some(pending_resets))
+            .max_concurrent_streams(config.max_concurrent_streams)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .keep_alive_interval(Some(Duration::from_secs(config.keepalive_seconds)))
+            .keep_alive_timeout(Duration::from_secs(config.keepalive_timeout_seconds));
+        http
+    }
+
+    /// The sidecar has no other replica to go to: its connections stay.
+    fn life(&self) -> Life {
+        let some =
+            |seconds: u64| (seconds > 0 && self.port == Port::Public).then(|| Duration::from_secs(seconds));
+        let spread = 0.9 + 0.2 * self.limits.jitter();
+        Life {
+            handshake: Duration::from_secs(self.config.handshake_seconds),
+            idle: some(self.config.max_connection_idle_seconds),
+            age: some(self.config.max_connection_age_seconds).map(|age| age.mul_f64(spread)),
+            grace: Duration::from_secs(self.config.max_connection_age_grace_seconds),
+        }
+    }
+}
+
+/// What the connections of a port share.
+struct Door {
+    shell: Shell<Routes>,
+    pulse: Pulse,
+    orders: Orders,
+    connections: TaskTracker,
+    tls: Option<Arc<Tls>>,
+}
+
+impl Door {
+    fn open(&self, stream: TcpStream, life: Life, http: Builder<Streams>, streams: Streams) {
+        let (pulse, shell) = (self.pulse.clone(), self.shell.clone());
+        let orders = self.orders.clone();
+        let Some(tls) = self.tls.clone() else {
+            let stream = Watched::new(stream, pulse);
+            self.connections.spawn(connection::serve(stream, shell, http, streams, life, orders));
+            return;
+        };
+        self.connections.spawn(async move {
+            let shaken = tokio::select! {
+                shaken = tls.handshake(stream, life.handshake) => shaken,
+                () = orders.leave.cancelled() => return,
+            };
+            match shaken {
+                Ok(stream) => {
+                    let stream = Watched::new(stream, pulse);
+                    connection::serve(stream, shell, http, streams, life, orders).await;
+                }
+                // Scanners do it all day long, and so do clients that speak no TLS.
+                Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "no TLS handshake"),
+            }
+        });
+    }
+}
+
+fn is_of_the_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 /// The `domain` of every `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "docket.dev";
 
-/// How long a client should wait before it tries again.
+/// How long a client should wait before it tries again, when nothing better is known.
 pub const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// The details travel in one trailer, and clients refuse header lists over 8 or 16 KiB: a call that broke very many
@@ -38,8 +38,11 @@ pub fn to_status(fault: &dyn Fault) -> Status {
     for (field, description) in bounded(fault.violations()) {
         details.add_bad_request_violation(field, description);
     }
-    if matches!(code, Code::Unavailable | Code::ResourceExhausted) {
-        details.set_retry_info(Some(RETRY_DELAY));
+    if let Some((subject, description)) = fault.quota() {
+        details.add_quota_failure_violation(subject, description);
+    }
+    if let Some(delay) = fault.retry_after() {
+        details.set_retry_info(Some(delay));
     }
     Status::with_error_details(code, fault.to_string(), details)
 }
@@ -102,6 +105,35 @@ mod tests {
     use crate::fault::{
         DeadlineExceeded, Internal, InvalidFields, InvalidPageToken, Unavailable, UnknownMethod,
     };
+    use crate::limit::{Overloaded, Refused, UnsupportedCompression};
+
+    #[test]
+    fn who_may_come_back_is_told_when() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("for the test")]
+        struct Any(Code, ErrorReason);
+
+        impl Fault for Any {
+            fn code(&self) -> Code {
+                self.0
+            }
+
+            fn reason(&self) -> ErrorReason {
+                self.1
+            }
+        }
+
+        let check = |code: Code, reason: ErrorReason, expect: Option<Duration>| {
+            let told = to_status(&Any(code, reason)).get_details_retry_info();
+            assert_eq!(told.and_then(|info| info.retry_delay), expect, "{code:?} {reason:?}");
+        };
+        check(Code::Unavailable, ErrorReason::Unavailable, Some(RETRY_DELAY));
+        check(Code::ResourceExhausted, ErrorReason::Overloaded, Some(RETRY_DELAY));
+        check(Code::Aborted, ErrorReason::Conflict, Some(RETRY_DELAY));
+        // The same call would be refused again: its etag is old.
+        check(Code::Aborted, ErrorReason::EtagMismatch, None);
+        check(Code::NotFound, ErrorReason::TaskNotFound, None);
+    }
 
     /// Fault, code, reason, keys of the metadata.
     type Documented = (Box<dyn Fault>, Code, &'static str, &'static [&'static str]);
@@ -109,7 +141,11 @@ mod tests {
     /// Codes and metadata keys as the comments of `error_reason.proto` document them.
     #[test]
     fn faults_answer_as_documented() {
+        // Or the line about the internal fault could be found to interest nobody, for the test below too.
+        let _listening = tracing::subscriber::set_default(tracing_subscriber::registry());
+        const LIMIT: &[&str] = &["limit", "unit", "value"];
         let method = || "docket.v1.TaskService/Nope".to_owned();
+        let user = || "alice".parse().unwrap();
         let cases: Vec<Documented> = vec![
             (Box::new(InvalidFields::one("a", "b")), Code::InvalidArgument, "INVALID_FIELDS", &[]),
             (Box::new(InvalidPageToken), Code::InvalidArgument, "INVALID_PAGE_TOKEN", &[]),
@@ -120,7 +156,12 @@ mod tests {
                 "INVALID_TOKEN",
                 &["detail"],
             ),
-            (Box::new(auth::Error::MissingScope), Code::PermissionDenied, "MISSING_SCOPE", &["scope"]),
+            (
+                Box::new(auth::Error::MissingScope { scope: "s".to_owned() }),
+                Code::PermissionDenied,
+                "MISSING_SCOPE",
+                &["scope"],
+            ),
             (
                 Box::new(auth::Error::InternalMethod { method: method() }),
                 Code::PermissionDenied,
@@ -137,15 +178,43 @@ mod tests {
                 "UNKNOWN_METHOD",
                 &["method"],
             ),
+            (
+                Box::new(Overloaded { places: 3, delay: Duration::from_millis(750) }),
+                Code::ResourceExhausted,
+                "OVERLOADED",
+                LIMIT,
+            ),
+            (
+                Box::new(Refused::Rate { user: user(), per_second: 5, delay: Duration::from_millis(20) }),
+                Code::ResourceExhausted,
+                "RATE_LIMITED",
+                LIMIT,
+            ),
+            (
+                Box::new(Refused::Concurrency { user: user(), calls: 5, delay: Duration::from_secs(1) }),
+                Code::ResourceExhausted,
+                "CONCURRENCY_LIMITED",
+                LIMIT,
+            ),
+            (
+                Box::new(UnsupportedCompression { encoding: "snappy".to_owned() }),
+                Code::Unimplemented,
+                "UNSUPPORTED_COMPRESSION",
+                &["encoding"],
+            ),
         ];
         for (fault, code, reason, keys) in cases {
             let status = to_status(fault.as_ref());
             let info = status.get_details_error_info().expect("an ErrorInfo");
-            let sent: Vec<&str> = info.metadata.keys().map(String::as_str).collect();
+            let mut sent: Vec<&str> = info.metadata.keys().map(String::as_str).collect();
+            sent.sort_unstable();
             assert_eq!((status.code(), info.reason.as_str(), sent.as_slice()), (code, reason, keys));
             assert_eq!(info.domain, "docket.dev");
-            let retry = status.get_details_retry_info().is_some();
-            assert_eq!(retry, code == Code::Unavailable, "{reason}");
+            let retry = status.get_details_retry_info().and_then(|info| info.retry_delay);
+            assert_eq!(retry, fault.retry_after(), "{reason}");
+            let quota = status.get_details_quota_failure().map(|failure| failure.violations);
+            let quota = quota.map(|all| (all[0].subject.clone(), all[0].description.clone()));
+            assert_eq!(quota, fault.quota(), "{reason}");
             assert!(!status.message().contains("secret"), "{}", status.message());
         }
     }

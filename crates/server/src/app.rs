@@ -6,17 +6,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use docket_domain::source::{Clock, Ids};
-use docket_outbox::{Burial, Relay, Topic, dead_letter_topic};
-use docket_rpc::{Authenticator, Health, Port, Server, reflection};
-use docket_sidecar::{Client, Guard, Router};
-use docket_store::{Lock, Store};
+use docket_outbox::{Burial, Handler, Relay, Topic, dead_letter_topic};
+use docket_rpc::{Health, Limits, Port, Server, reflection};
+use docket_sidecar::{Client, Guard, Router, TopicHandler};
+use docket_store::{Lock, Schema, Store, Stores};
+use futures::future::select_all;
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 use crate::config::Config;
+use crate::identity::Identity;
 use crate::source::{SystemClock, TimeOrderedIds};
 use crate::target::Target;
 
@@ -28,13 +31,13 @@ pub struct App {
     config: Config,
     /// None for a database in memory.
     lock: Option<Lock>,
-    store: Store,
+    stores: Stores,
     health: Health,
-    authenticator: Arc<Authenticator>,
+    identity: Identity,
     clock: Arc<dyn Clock>,
     public: Door,
     app: Option<Door>,
-    relay: Option<Relay>,
+    relays: Vec<Relay>,
     draining: CancellationToken,
 }
 
@@ -47,11 +50,10 @@ struct Door {
 
 /// What the roles share.
 struct Shared {
-    store: Store,
+    stores: Stores,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    committed: Arc<Notify>,
-    authenticator: Arc<Authenticator>,
+    identity: Identity,
 }
 
 impl App {
@@ -63,33 +65,30 @@ impl App {
             false => None,
         };
         std::fs::create_dir_all(&config.data_dir).context("data_dir: cannot be created")?;
-        let secret =
-            config.auth.load_secret(&config.secret_file()).context("auth: the secret cannot be had")?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let identity = Identity::open(&config, clock.clone()).await?;
         let lock = Lock::take(&config.database).context("database")?;
-        let store = Store::open(&config.database).await.context("database")?;
-        // The lock makes the embedded database this process's alone, so nobody else can be waiting for its schema.
-        store.migrate_up(None).await.context("database: the schema cannot be brought up to date")?;
-        let shared = Shared {
-            store,
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(TimeOrderedIds),
-            committed: Arc::new(Notify::new()),
-            authenticator: Arc::new(Authenticator::new(&config.auth, &secret)),
-        };
+        let stores = Stores::open(&config.database, &config.schemas()).await.context("database")?;
+        if stores.is_embedded() {
+            // The lock makes the embedded database this process's alone, so nobody else can be waiting for its schema.
+            stores.migrate_up(None).await.context("database: the schema cannot be brought up to date")?;
+        }
+        stores.check_schema().await.context("database")?;
+        let shared = Shared { stores, clock, ids: Arc::new(TimeOrderedIds), identity };
 
         let health = Health::new(services(&config)).await;
         let draining = CancellationToken::new();
         let routes = reflection::add_to(api(&config, &shared).add_service(health.service()))?;
         let public = Door { routes, ..public };
-        let (app, relay) = match app {
+        let (app, relays) = match app {
             Some(door) => {
-                let (routes, relay) = sidecar(&config, &shared, &health, &draining)?;
-                (Some(Door { routes, ..door }), relay)
+                let (routes, relays) = sidecar(&config, &shared, &health, &draining)?;
+                (Some(Door { routes, ..door }), relays)
             }
-            None => (None, None),
+            None => (None, Vec::new()),
         };
-        let Shared { store, clock, authenticator, .. } = shared;
-        Ok(Self { config, lock, store, health, authenticator, clock, public, app, relay, draining })
+        let Shared { stores, clock, identity, .. } = shared;
+        Ok(Self { config, lock, stores, health, identity, clock, public, app, relays, draining })
     }
 
     /// Where clients call.
@@ -104,12 +103,12 @@ impl App {
 
     /// Counts what is sent to the database.
     pub fn statements(&self) -> docket_store::Statements {
-        self.store.statements().clone()
+        self.stores.statements().clone()
     }
 
-    /// Follows how the relay is doing.
-    pub fn relay_status(&self) -> Option<watch::Receiver<docket_outbox::Status>> {
-        self.relay.as_ref().map(Relay::status)
+    /// Follows how each relay is doing.
+    pub fn relay_status(&self) -> Vec<watch::Receiver<docket_outbox::Status>> {
+        self.relays.iter().map(Relay::status).collect()
     }
 
     /// Runs until it is told to stop, or a part fails; then what is under way is finished.
@@ -117,16 +116,38 @@ impl App {
         let drain = Duration::from_secs(self.config.drain_seconds);
         let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
         let (public, app) = (self.public.address, self.app.as_ref().map(|door| door.address));
-        for (door, port) in [(Some(self.public), Port::Public), (self.app, Port::App)] {
+        let limits = Arc::new(Limits::new(&self.config.limits, Arc::new(rand::random::<f64>)));
+        let Identity { authenticator, tls, .. } = self.identity;
+        let doors = [(Some(self.public), Port::Public, tls.clone()), (self.app, Port::App, None)];
+        for (door, port, tls) in doors {
             let Some(door) = door else { continue };
-            let (authenticator, clock) = (self.authenticator.clone(), self.clock.clone());
-            let server =
-                Server::new(self.config.server.clone(), port, authenticator, clock, self.health.clone());
+            let (authenticator, clock) = (authenticator.clone(), self.clock.clone());
+            let (server, health) = (self.config.server.clone(), self.health.clone());
+            let server = Server::new(server, port, authenticator, clock, health, limits.clone());
+            let server = server.with_tls(tls);
             let stop = stop.clone();
-            parts.spawn(async move { Ok(server.serve(door.listener, door.routes, stop, drain).await?) });
+            parts.spawn(async move {
+                server.serve(door.listener, door.routes, stop, drain).await;
+                Ok(())
+            });
         }
-        if let Some(relay) = self.relay {
-            parts.spawn(tell(relay.status(), self.health.clone(), stop.clone()));
+        let keys = stop.clone();
+        parts.spawn(async move {
+            authenticator.run(keys).await;
+            Ok(())
+        });
+        if let Some(tls) = tls {
+            let stop = stop.clone();
+            parts.spawn(async move {
+                tls.run(stop).await;
+                Ok(())
+            });
+        }
+        if !self.relays.is_empty() {
+            let statuses = self.relays.iter().map(Relay::status).collect();
+            parts.spawn(tell(statuses, self.health.clone(), stop.clone()));
+        }
+        for relay in self.relays {
             let stop = stop.clone();
             parts.spawn(async move {
                 relay.run(stop).await;
@@ -152,7 +173,7 @@ impl App {
         while let Some(ended) = parts.join_next().await {
             outcome = outcome.and(ended?);
         }
-        self.store.close().await?;
+        self.stores.close().await?;
         drop(self.lock);
         outcome
     }
@@ -182,82 +203,109 @@ fn api(config: &Config, shared: &Shared) -> Routes {
     let mut routes = Routes::default();
     if config.runs(Target::Tasks) {
         let deps = docket_tasks::Deps {
-            store: shared.store.clone(),
+            store: shared.stores.of(Schema::Tasks),
             clock: shared.clock.clone(),
             ids: shared.ids.clone(),
-            committed: shared.committed.clone(),
         };
         let tasks = config.tasks.clone().build(deps);
+        let tasks = tasks.accept_compressed(CompressionEncoding::Gzip);
         let tasks = tasks.max_decoding_message_size(limits.max_request_bytes);
         routes = routes.add_service(tasks.max_encoding_message_size(limits.max_response_bytes));
     }
     if config.runs(Target::Audit) {
-        let deps = docket_audit::Deps { store: shared.store.clone(), clock: shared.clock.clone() };
-        let audit = docket_audit::service(&deps).max_decoding_message_size(limits.max_request_bytes);
+        let deps = docket_audit::Deps { store: shared.stores.of(Schema::Audit), clock: shared.clock.clone() };
+        let audit = docket_audit::service(&deps).accept_compressed(CompressionEncoding::Gzip);
+        let audit = audit.max_decoding_message_size(limits.max_request_bytes);
         routes = routes.add_service(audit.max_encoding_message_size(limits.max_response_bytes));
     }
     routes
 }
 
-/// What the sidecar calls, and the relay that calls the sidecar.
+/// What the sidecar calls, and the relays that call the sidecar: one for each outbox.
 fn sidecar(
     config: &Config,
     shared: &Shared,
     health: &Health,
     draining: &CancellationToken,
-) -> anyhow::Result<(Routes, Option<Relay>)> {
+) -> anyhow::Result<(Routes, Vec<Relay>)> {
     let client = Client::connect_lazy(&config.dapr)?;
     let jitter: docket_sidecar::Jitter = Arc::new(rand::random::<f64>);
-    let burial = Burial {
-        store: shared.store.clone(),
-        clock: shared.clock.clone(),
-        ids: shared.ids.clone(),
-        committed: shared.committed.clone(),
-    };
     let (pubsub, topic) = (&config.dapr.pubsub, &config.tasks.topic);
-    // A receipt lets the next event of its task leave, so the relay is woken by it as by a commit.
-    let mut router =
-        Router::new(&config.dapr, Arc::new(burial), jitter.clone()).tell(shared.committed.clone());
+    let tasks = shared.stores.of(Schema::Tasks);
+    let mut handlers: Vec<(Arc<dyn TopicHandler>, Store)> = Vec::new();
     if config.runs(Target::Audit) {
-        let deps = docket_audit::Deps { store: shared.store.clone(), clock: shared.clock.clone() };
-        router = router.subscribe(pubsub, topic, Arc::new(docket_audit::handler(deps)))?;
+        let store = shared.stores.of(Schema::Audit);
+        let deps = docket_audit::Deps { store: store.clone(), clock: shared.clock.clone() };
+        handlers.push((Arc::new(docket_audit::handler(deps)), store));
     }
-    if config.runs(Target::Recurrence) {
-        let deps = docket_recurrence::Deps {
-            store: shared.store.clone(),
-            clock: shared.clock.clone(),
+    // There when the target runs.
+    if let Some(token) = shared.identity.service_token.clone() {
+        let store = shared.stores.of(Schema::Recurrence);
+        let (clock, client) = (shared.clock.clone(), client.clone());
+        let deps = docket_recurrence::Deps { store: store.clone(), clock, client, token };
+        handlers.push((Arc::new(config.recurrence.clone().build(deps)?), store));
+    }
+
+    // A receipt lets the next event of its task leave, so the relay of those events is woken by it as by a commit.
+    let waiting = tasks.clone();
+    let mut router =
+        Router::new(&config.dapr, jitter.clone()).tell(Arc::new(move || waiting.outbox_changed()));
+    let mut receipts = Vec::new();
+    let mut outboxes = Outboxes(Vec::new());
+    for (handler, store) in handlers {
+        receipts.push(Handler { name: handler.name(), store: store.clone() });
+        let letters = Topic { pubsub: pubsub.clone(), name: dead_letter_topic(topic), handlers: Vec::new() };
+        outboxes.add(&store, letters);
+        let burial = Burial { store, clock: shared.clock.clone(), ids: shared.ids.clone() };
+        router = router.subscribe(pubsub, topic, handler, Arc::new(burial))?;
+    }
+    if config.runs(Target::Tasks) {
+        let events = Topic { pubsub: pubsub.clone(), name: topic.clone(), handlers: receipts };
+        outboxes.add(&tasks, events);
+    }
+    let relay = |(store, topics): (Store, Vec<Topic>)| {
+        let deps = docket_outbox::Deps {
+            store,
             client: client.clone(),
-            authenticator: shared.authenticator.clone(),
+            pubsub: pubsub.clone(),
+            topics,
+            ids: shared.ids.clone(),
+            jitter: jitter.clone(),
         };
-        router = router.subscribe(pubsub, topic, Arc::new(config.recurrence.clone().build(deps)?))?;
-    }
-    let events =
-        |name: String| Topic { handlers: router.handlers(pubsub, &name), pubsub: pubsub.clone(), name };
-    let deps = docket_outbox::Deps {
-        store: shared.store.clone(),
-        client,
-        committed: shared.committed.clone(),
-        topics: vec![events(topic.clone()), events(dead_letter_topic(topic))],
-        jitter,
+        config.outbox.clone().build(deps)
     };
-    let relay = config.outbox.clone().build(deps);
+    let relays = outboxes.0.into_iter().map(relay).collect();
     let guard = Guard::new(&config.dapr)?;
     let routes = api(config, shared).add_service(health.service());
-    Ok((docket_sidecar::add_callbacks(routes, router, &guard, draining.clone()), Some(relay)))
+    Ok((docket_sidecar::add_callbacks(routes, router, &guard, draining.clone()), relays))
 }
 
-/// Tells health whether the sidecar takes events.
+/// The topics that leave each outbox.
+struct Outboxes(Vec<(Store, Vec<Topic>)>);
+
+impl Outboxes {
+    fn add(&mut self, store: &Store, topic: Topic) {
+        match self.0.iter_mut().find(|(other, _)| other.is_same(store)) {
+            Some((_, topics)) => topics.push(topic),
+            None => self.0.push((store.clone(), vec![topic])),
+        }
+    }
+}
+
+/// Tells health whether the sidecar takes events, by the word of all relays.
 async fn tell(
-    mut status: watch::Receiver<docket_outbox::Status>,
+    mut statuses: Vec<watch::Receiver<docket_outbox::Status>>,
     health: Health,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     loop {
-        let connected = status.borrow_and_update().connected;
-        health.set(SIDECAR, connected).await;
+        let connected: Vec<bool> =
+            statuses.iter_mut().map(|status| status.borrow_and_update().connected).collect();
+        health.set(SIDECAR, connected.into_iter().all(|connected| connected)).await;
+        let changes = statuses.iter_mut().map(|status| Box::pin(status.changed()));
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            changed = status.changed() => if changed.is_err() { return Ok(()) },
+            (changed, ..) = select_all(changes) => if changed.is_err() { return Ok(()) },
         }
     }
 }

@@ -25,7 +25,7 @@ pub struct Args {
 pub enum Command {
     /// Serves.
     Serve(Serve),
-    /// Brings the database's schema up to date, or takes steps back.
+    /// Brings the database's schema up to date, or takes steps back. On PostgreSQL the login must own the database.
     Migrate {
         /// Which way; up when absent.
         #[command(subcommand)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use docket_domain::source::Clock as _;
-use docket_rpc::Authenticator;
-use docket_store::{Lock, Store};
+use docket_rpc::Signer;
+use docket_store::{Lock, StepState, Stores};
 
 use crate::args::{ConfigAction, Token, Way};
 use crate::config::Config;
@@ -20,16 +20,23 @@ pub async fn migrate(config: &Config, way: Way) -> anyhow::Result<()> {
         Way::Up | Way::Down { .. } => Lock::take(&config.database)?,
         Way::Status => None,
     };
-    let store = Store::open(&config.database).await?;
+    // As nobody yet: who changes the schema is not who works with it.
+    let stores = Stores::open(&config.database, &[]).await?;
     match way {
-        Way::Up => store.migrate_up(None).await?,
-        Way::Down { steps } => store.migrate_down(steps).await?,
+        Way::Up => stores.migrate_up(None).await?,
+        Way::Down { steps } => stores.migrate_down(steps).await?,
         Way::Status => {}
     }
-    for (name, applied) in store.migrations().await? {
-        print(&format!("{} {name}", if applied { "applied" } else { "pending" }))?;
+    for step in stores.migrations().await? {
+        let state = match step.state {
+            StepState::Applied => "applied",
+            StepState::Pending => "pending",
+            StepState::Newer => "newer",
+        };
+        let schema = step.schema.map(|schema| format!("{schema}/")).unwrap_or_default();
+        print(&format!("{state} {schema}{}", step.name))?;
     }
-    store.close().await?;
+    stores.close().await?;
     drop(lock);
     Ok(())
 }
@@ -37,8 +44,11 @@ pub async fn migrate(config: &Config, way: Way) -> anyhow::Result<()> {
 /// `docket token`.
 pub fn token(config: &Config, token: &Token) -> anyhow::Result<()> {
     let secret = config.auth.load_secret(&config.secret_file()).context("cannot read the secret")?;
+    let secret = secret
+        .context("auth.secret: there is none, because auth.jwks says that tokens are issued elsewhere")?;
+    let scopes: Vec<&str> = config.auth.required_scope.as_deref().into_iter().collect();
     let ttl = Duration::from_secs(u64::from(token.minutes) * 60);
-    print(&Authenticator::new(&config.auth, &secret).issue(&token.user, &[], ttl, SystemClock.now()))
+    print(&Signer::new(&config.auth, &secret).issue(&token.user, &scopes, ttl, SystemClock.now()))
 }
 
 /// `docket config`.

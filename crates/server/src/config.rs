@@ -4,7 +4,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use clap::ValueEnum as _;
 use figment::error::Kind;
 use figment::providers::{Env, Format as _, Serialized, Toml};
 use figment::value::{Dict, Map};
@@ -46,8 +48,10 @@ pub struct Config {
     pub auth: docket_rpc::AuthConfig,
     /// The sidecar.
     pub dapr: docket_sidecar::Config,
-    /// Limits of every call.
+    /// How the ports are served: sizes, deadlines, connections.
     pub server: docket_rpc::ServerConfig,
+    /// How much is served, to one user and to all.
+    pub limits: docket_rpc::LimitsConfig,
     /// The target `tasks`.
     pub tasks: docket_tasks::Config,
     /// The target `recurrence`.
@@ -64,6 +68,8 @@ pub struct Listen {
     pub public: SocketAddr,
     /// What the sidecar calls (`--app-port`): loopback or pod-local.
     pub app: SocketAddr,
+    /// TLS for the public port. Default: none.
+    pub tls: Option<docket_rpc::TlsConfig>,
 }
 
 /// How log lines look.
@@ -90,6 +96,7 @@ impl Default for Config {
             auth: Default::default(),
             dapr: Default::default(),
             server: Default::default(),
+            limits: Default::default(),
             tasks: Default::default(),
             recurrence: Default::default(),
             outbox: Default::default(),
@@ -102,6 +109,7 @@ impl Default for Listen {
         Self {
             public: SocketAddr::from(([127, 0, 0, 1], 7600)),
             app: SocketAddr::from(([127, 0, 0, 1], 7601)),
+            tls: None,
         }
     }
 }
@@ -190,8 +198,12 @@ impl Config {
         if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             wrong.push(format!("log: {:?} is not a filter", self.log));
         }
+        wrong.extend(self.auth.faults());
         if let Err(what) = self.outbox.check() {
             wrong.push(format!("outbox: {what}"));
+        }
+        if let Some(what) = self.short_lease() {
+            wrong.push(what);
         }
         if let Some(what) = self.missing_receipts() {
             wrong.push(what);
@@ -203,9 +215,11 @@ impl Config {
     fn out_of_range(&self) -> Vec<String> {
         const MAX: u64 = u32::MAX as u64;
         let (database, server, dapr) = (&self.database, &self.server, &self.dapr);
+        let (limits, tasks) = (&self.limits, &self.tasks);
         let mut numbers = vec![
             ("drain_seconds", self.drain_seconds, 0..=600),
             ("database.read_connections", database.read_connections.into(), 1..=64),
+            ("database.max_connections", database.max_connections.into(), 1..=1_000),
             ("database.acquire_timeout_ms", database.acquire_timeout_ms, 1..=60_000),
             ("server.max_deadline_seconds", server.max_deadline_seconds, 1..=3_600),
             ("server.max_request_bytes", server.max_request_bytes as u64, 1_024..=MAX),
@@ -213,6 +227,16 @@ impl Config {
             ("server.max_concurrent_streams", server.max_concurrent_streams.into(), 1..=MAX),
             ("server.keepalive_seconds", server.keepalive_seconds, 1..=3_600),
             ("server.keepalive_timeout_seconds", server.keepalive_timeout_seconds, 1..=3_600),
+            ("server.handshake_seconds", server.handshake_seconds, 1..=300),
+            ("server.max_connection_idle_seconds", server.max_connection_idle_seconds, 0..=86_400),
+            ("server.max_connection_age_seconds", server.max_connection_age_seconds, 0..=86_400),
+            ("server.max_connection_age_grace_seconds", server.max_connection_age_grace_seconds, 1..=3_600),
+            ("limits.rate_per_second", limits.rate_per_second.into(), 0..=1_000_000),
+            ("limits.max_queue_ms", limits.max_queue_ms, 0..=10_000),
+            ("tasks.max_per_user", tasks.max_per_user.into(), 0..=10_000_000),
+            ("auth.jwks_refresh_seconds", self.auth.jwks_refresh_seconds, 10..=86_400),
+            ("auth.jwks_max_stale_seconds", self.auth.jwks_max_stale_seconds, 60..=2_592_000),
+            ("auth.leeway_seconds", self.auth.leeway_seconds.into(), 0..=3_600),
             ("dapr.deadline_ms", dapr.deadline_ms, 1..=300_000),
             ("dapr.handler_timeout_ms", dapr.handler_timeout_ms, 1..=300_000),
             ("dapr.keys_in_flight", dapr.keys_in_flight as u64, 1..=1_024),
@@ -231,6 +255,16 @@ impl Config {
                 format!("{key} must be {} to {}, not {number}", range.start(), range.end())
             })
             .collect()
+    }
+
+    /// Where replicas share an outbox, nothing is published that may outlast the lease, so the rest of it must be longer
+    /// than a call for a good while after it was renewed.
+    fn short_lease(&self) -> Option<String> {
+        let shared = self.dapr.enabled && !self.database.url.starts_with("sqlite:");
+        let (lease, deadline) = (self.outbox.lease(), Duration::from_millis(self.dapr.deadline_ms));
+        (shared && lease < deadline.mul_f64(1.5)).then(|| {
+            format!("outbox.lease_seconds must be at least one and a half times dapr.deadline_ms, but {lease:?} is less than that for {deadline:?}")
+        })
     }
 
     /// Receipts come from the handlers' inboxes, so every handler must be in this process.
@@ -252,6 +286,15 @@ impl Config {
     /// Whether this process plays the role.
     pub fn runs(&self, target: Target) -> bool {
         self.targets.is_empty() || self.targets.contains(&target)
+    }
+
+    /// The parts of the database that this process works with.
+    pub fn schemas(&self) -> Vec<docket_store::Schema> {
+        Target::value_variants()
+            .iter()
+            .filter(|target| self.runs(**target))
+            .map(|target| target.schema())
+            .collect()
     }
 
     /// The file of the HS256 secret, unless `auth` names another one.

@@ -5,6 +5,7 @@ pub mod app;
 pub mod args;
 pub mod commands;
 pub mod config;
+mod identity;
 pub mod logging;
 pub mod source;
 pub mod target;

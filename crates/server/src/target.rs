@@ -3,6 +3,7 @@
 use std::fmt;
 
 use clap::ValueEnum;
+use docket_store::Schema;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -25,6 +26,15 @@ impl Target {
             Self::Audit => "audit",
             Self::Recurrence => "recurrence",
             Self::Tasks => "tasks",
+        }
+    }
+
+    /// Its part of the database.
+    pub const fn schema(self) -> Schema {
+        match self {
+            Self::Audit => Schema::Audit,
+            Self::Recurrence => Schema::Recurrence,
+            Self::Tasks => Schema::Tasks,
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use docket_proto::v1::recurrence::Pattern;
-use docket_testkit::{PATIENCE, Stack, repeating, wait_for};
+use docket_testkit::{PATIENCE, Stack, Storage, repeating, wait_for};
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
-#[tokio::test]
-async fn an_acknowledged_event_leaves_the_outbox_without_receipts() {
+async fn an_acknowledged_event_leaves_the_outbox_without_receipts(storage: Storage) {
     // The handler of the audit log gives up on its first deliveries: with receipts, that would keep the events.
     let stack = Stack::builder(Path::new(DOCKET))
+        .storage(&storage)
         .env("DOCKET_OUTBOX__CONFIRM", "broker")
         .failpoint("audit-error", "3*return->off")
         .start()
@@ -31,3 +31,5 @@ async fn an_acknowledged_event_leaves_the_outbox_without_receipts() {
     let told: Vec<i64> = told.iter().map(|entry| entry.task_version).collect();
     assert_eq!(told, [2], "the creation ended with the acknowledgement, and its handler had failed");
 }
+
+docket_testkit::on_each_database!(an_acknowledged_event_leaves_the_outbox_without_receipts);

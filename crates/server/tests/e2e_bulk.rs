@@ -3,14 +3,13 @@
 use std::path::Path;
 
 use docket_proto::v1::recurrence::Pattern;
-use docket_testkit::{Stack, repeating};
+use docket_testkit::{Stack, Storage, repeating};
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
-#[tokio::test]
-async fn batches_have_the_effects_of_their_events() {
+async fn batches_have_the_effects_of_their_events(storage: Storage) {
     const CHORES: usize = 100;
-    let mut stack = Stack::builder(Path::new(DOCKET)).bulk(50).start().await;
+    let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).bulk(50).start().await;
     let alice = stack.user("alice");
     let chores =
         (0..CHORES).map(|n| repeating(&format!("Chore {n}"), Pattern::Daily, "2027-02-01T07:00:00Z", "UTC"));
@@ -28,3 +27,5 @@ async fn batches_have_the_effects_of_their_events() {
     assert!(batches >= 3.0 * CHORES as f64, "{batches} batches");
     assert_eq!(single, 0.0, "events that came without a batch");
 }
+
+docket_testkit::on_each_database!(batches_have_the_effects_of_their_events);

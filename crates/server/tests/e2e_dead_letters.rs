@@ -6,23 +6,14 @@ use std::path::Path;
 use docket_proto::v1::recurrence::Pattern;
 use docket_store::outbox::PendingEvent;
 use docket_testkit::callback::{Answer, TopicEvent};
-use docket_testkit::{PATIENCE, Stack, repeating, wait_for};
+use docket_testkit::{PATIENCE, Stack, Storage, repeating, wait_for};
+use futures::future::join_all;
 use serde_json::{Value, json};
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
-/// The dead letters that wait for somebody who handles them.
-async fn letters(stack: &Stack) -> Vec<PendingEvent> {
-    let store = stack.docket.store().await;
-    let letters = store.outbox_heads(&["task-events-dlq".to_owned()], 0, 10).await.unwrap();
-    store.close().await.unwrap();
-    letters
-}
-
-#[tokio::test]
-async fn an_event_that_cannot_be_handled_is_kept_and_the_others_go_on() {
-    let stack = Stack::builder(Path::new(DOCKET)).start().await;
-    let sidecar = stack.sidecar();
+async fn an_event_that_cannot_be_handled_is_kept_and_the_others_go_on(storage: Storage) {
+    let stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     let (id, subject) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
     let strange = json!({
         "specversion": "1.0",
@@ -36,20 +27,27 @@ async fn an_event_that_cannot_be_handled_is_kept_and_the_others_go_on() {
     })
     .to_string();
     let garbage = b"\xff not an event".to_vec();
-    // Delivered again and again, as a broker does that lost the answer.
+    // Delivered again and again, as a broker does that lost the answer, and to all replicas at the same time.
     for _ in 0..3 {
         for bytes in [strange.clone().into_bytes(), garbage.clone()] {
-            let answer = sidecar.topic_event(TopicEvent::raw("pubsub", "task-events", bytes)).await.unwrap();
-            assert_eq!(answer, Answer::Success, "acknowledged, because it is kept");
+            let event = TopicEvent::raw("pubsub", "task-events", bytes);
+            let sidecars = stack.sidecars();
+            let answers = sidecars.iter().map(|sidecar| sidecar.topic_event(event.clone()));
+            for answer in join_all(answers).await {
+                assert_eq!(answer.unwrap(), Answer::Success, "acknowledged, because it is kept");
+            }
         }
     }
 
-    // One letter for each handler that gave up, and one for what never reached a handler. The first of a key is shown.
+    // One letter for each handler that gave up, and one for what never reached a handler. The first of a key is shown: on
+    // PostgreSQL each handler has an outbox of its own.
+    let shown = if matches!(storage, Storage::Sqlite) { 2 } else { 3 };
     let letters = wait_for("the letters", PATIENCE, async || {
-        let letters = letters(&stack).await;
-        if letters.len() == 2 { Ok(letters) } else { Err(format!("{letters:?}")) }
+        let letters = stack.waiting_on("task-events-dlq").await;
+        if letters.len() == shown { Ok(letters) } else { Err(format!("{letters:?}")) }
     })
     .await;
+    assert_eq!(stack.waiting_events().await, 3, "letters in all, however often the events came");
     let data = |letter: &PendingEvent| -> Value { serde_json::from_slice(&letter.payload).unwrap() };
     let unknown = letters.iter().map(data).find(|data| data["event_id"] == id.to_string()).unwrap();
     assert_eq!(unknown["topic"], "task-events");
@@ -65,3 +63,6 @@ async fn an_event_that_cannot_be_handled_is_kept_and_the_others_go_on() {
     alice.expect_followed_once(std::slice::from_ref(&chore)).await;
     alice.expect_story(&chore, &["created", "completed"]).await;
 }
+
+docket_testkit::on_each_database!(an_event_that_cannot_be_handled_is_kept_and_the_others_go_on);
+docket_testkit::with_two_replicas!(an_event_that_cannot_be_handled_is_kept_and_the_others_go_on);

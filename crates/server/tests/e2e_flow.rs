@@ -5,15 +5,14 @@ use std::path::Path;
 
 use docket_proto::v1;
 use docket_proto::v1::recurrence::Pattern;
-use docket_testkit::{Stack, due, once, repeating};
+use docket_testkit::{Stack, Storage, due, once, repeating};
 use serde_json::{Value, json};
 use tonic::Code;
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
-#[tokio::test]
-async fn monthly_task_keeps_its_wall_clock_and_its_story() {
-    let stack = Stack::builder(Path::new(DOCKET)).start().await;
+async fn monthly_task_keeps_its_wall_clock_and_its_story(storage: Storage) {
+    let stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     let (alice, bob) = (stack.user("alice"), stack.user("bob"));
     let rent = repeating("Pay the rent", Pattern::Monthly, "2027-01-31T09:00:00+01:00", "Europe/Berlin");
 
@@ -57,9 +56,8 @@ async fn monthly_task_keeps_its_wall_clock_and_its_story() {
     assert_eq!(status.code(), Code::NotFound);
 }
 
-#[tokio::test]
-async fn series_ends_where_its_rule_ends() {
-    let stack = Stack::builder(Path::new(DOCKET)).start().await;
+async fn series_ends_where_its_rule_ends(storage: Storage) {
+    let stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     let alice = stack.user("alice");
     let mut pills = repeating("Take the pills", Pattern::Daily, "2027-05-01T08:00:00Z", "UTC");
     let recurrence = pills.recurrence.as_mut().unwrap();
@@ -83,3 +81,8 @@ fn field(fields: &Option<pbjson_types::Struct>, name: &str) -> Value {
     let fields = serde_json::to_value(fields).unwrap();
     fields[name].clone()
 }
+
+docket_testkit::on_each_database!(
+    monthly_task_keeps_its_wall_clock_and_its_story,
+    series_ends_where_its_rule_ends
+);

@@ -1,4 +1,5 @@
 //! The sidecar is away or hangs: nothing is lost, what waited leaves in order, and Docket ends when it is told to.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::pin::pin;
@@ -6,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use docket_proto::v1::recurrence::Pattern;
 use docket_proto::v1::{Task, UpdateTaskRequest};
-use docket_testkit::{Signal, Stack, User, once, repeating};
+use docket_testkit::{Signal, Stack, Storage, User, once, repeating};
 use futures::poll;
 use futures::stream::pending;
 use tonic::Request;
@@ -21,9 +22,8 @@ fn chores(count: usize) -> impl Iterator<Item = Task> {
         .map(|n| repeating(&format!("Chore {n}"), Pattern::Daily, "2027-02-01T07:00:00Z", "Europe/Berlin"))
 }
 
-#[tokio::test]
-async fn all_that_was_completed_without_sidecar_is_followed_once() {
-    let mut stack = Stack::builder(Path::new(DOCKET)).start().await;
+async fn all_that_was_completed_without_sidecar_is_followed_once(storage: Storage) {
+    let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     let alice = stack.user("alice");
     let chores = alice.create_all(chores(200)).await;
     stack.settled().await;
@@ -40,9 +40,8 @@ async fn all_that_was_completed_without_sidecar_is_followed_once() {
     }
 }
 
-#[tokio::test]
-async fn events_wait_while_dapr_is_off_and_leave_in_order() {
-    let mut stack = Stack::builder(Path::new(DOCKET)).without_dapr().start().await;
+async fn events_wait_while_dapr_is_off_and_leave_in_order(storage: Storage) {
+    let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).without_dapr().start().await;
     let alice = stack.user("alice");
     let chores = alice.create_all(chores(20)).await;
     for chore in &chores {
@@ -68,9 +67,8 @@ async fn events_wait_while_dapr_is_off_and_leave_in_order() {
     }
 }
 
-#[tokio::test]
-async fn sidecar_that_hangs_does_not_hold_up_the_end() {
-    let mut stack = Stack::builder(Path::new(DOCKET)).start().await;
+async fn sidecar_that_hangs_does_not_hold_up_the_end(storage: Storage) {
+    let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     stack.user("alice").create(once("Buy milk")).await;
     stack.settled().await;
 
@@ -83,9 +81,8 @@ async fn sidecar_that_hangs_does_not_hold_up_the_end() {
     assert!(!log.contains("given up"), "{log}");
 }
 
-#[tokio::test]
-async fn second_signal_ends_docket_at_once() {
-    let mut stack = Stack::builder(Path::new(DOCKET)).without_dapr().start().await;
+async fn second_signal_ends_docket_at_once(storage: Storage) {
+    let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).without_dapr().start().await;
     let channel = stack.docket.public_channel();
     let token = stack.docket.token("alice");
     let bearer = format!("Bearer {token}");
@@ -113,3 +110,10 @@ async fn second_signal_ends_docket_at_once() {
 fn title() -> pbjson_types::FieldMask {
     pbjson_types::FieldMask { paths: vec!["title".to_owned()] }
 }
+
+docket_testkit::on_each_database!(
+    all_that_was_completed_without_sidecar_is_followed_once,
+    events_wait_while_dapr_is_off_and_leave_in_order,
+    sidecar_that_hangs_does_not_hold_up_the_end,
+    second_signal_ends_docket_at_once
+);

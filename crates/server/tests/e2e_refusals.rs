@@ -8,7 +8,7 @@ use docket_proto::v1::task_service_client::TaskServiceClient;
 use docket_proto::v1::{ListTasksRequest, Task};
 use docket_testkit::callback::{Answer, Callback, JobEvent, TopicEvent, refused};
 use docket_testkit::publish::{publish, shut_down};
-use docket_testkit::{Daprd, PATIENCE, Stack, User, repeating, wait_for};
+use docket_testkit::{Daprd, PATIENCE, Stack, Storage, User, repeating, wait_for};
 use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
@@ -62,9 +62,8 @@ async fn expect_refused(who: &str, callback: &Callback) {
     assert!(refused(&status), "OnJobEvent by {who}: {status}");
 }
 
-#[tokio::test]
-async fn nobody_but_the_own_sidecar_may_deliver() {
-    let mut stack = Stack::builder(Path::new(DOCKET)).start().await;
+async fn nobody_but_the_own_sidecar_may_deliver(storage: Storage) {
+    let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     let alice = stack.user("alice");
     let (app_id, token) = (stack.app_id().to_owned(), stack.app_api_token().to_owned());
 
@@ -109,10 +108,9 @@ async fn nobody_but_the_own_sidecar_may_deliver() {
     assert_ne!(status.code(), Code::Unimplemented, "which a sidecar takes for success");
 }
 
-#[tokio::test]
-async fn nobody_but_docket_may_use_its_sidecar() {
+async fn nobody_but_docket_may_use_its_sidecar(storage: Storage) {
     const PUBLISH: &str = "/v1.0/publish/pubsub/task-events?metadata.rawPayload=true";
-    let mut stack = Stack::builder(Path::new(DOCKET)).start().await;
+    let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     let alice = stack.user("alice");
     let (api_token, app_api_token) = (stack.api_token().to_owned(), stack.app_api_token().to_owned());
     let event = forged();
@@ -150,8 +148,9 @@ async fn list_through(channel: Channel, app_id: &str, api_token: &str, token: &s
 }
 
 /// Fails more often than one delivery tries, so that the event has to come again.
-async fn check_retried(point: &str, action: &str) {
+async fn check_retried(storage: Storage, point: &str, action: &str) {
     let stack = Stack::builder(Path::new(DOCKET))
+        .storage(&storage)
         .env("DOCKET_OUTBOX__RECEIPT_TIMEOUT_MS", "1000")
         .failpoint(point, action)
         .start()
@@ -170,24 +169,21 @@ async fn check_retried(point: &str, action: &str) {
     assert!(log.contains("was published again"), "it came again");
 }
 
-#[tokio::test]
-async fn handler_that_fails_is_asked_again() {
-    check_retried("audit-error", "4*return").await;
+async fn handler_that_fails_is_asked_again(storage: Storage) {
+    check_retried(storage, "audit-error", "4*return").await;
 }
 
-#[tokio::test]
-async fn handler_that_panics_is_asked_again() {
-    check_retried("audit-panic", "4*panic").await;
+async fn handler_that_panics_is_asked_again(storage: Storage) {
+    check_retried(storage, "audit-panic", "4*panic").await;
 }
 
-#[tokio::test]
-async fn handler_with_a_remote_effect_that_fails_is_asked_again() {
-    check_retried("recurrence-error", "4*return").await;
+async fn handler_with_a_remote_effect_that_fails_is_asked_again(storage: Storage) {
+    check_retried(storage, "recurrence-error", "4*return").await;
 }
 
-#[tokio::test]
-async fn event_is_not_acknowledged_while_its_handler_fails() {
+async fn event_is_not_acknowledged_while_its_handler_fails(storage: Storage) {
     let mut stack = Stack::builder(Path::new(DOCKET))
+        .storage(&storage)
         .env("DOCKET_OUTBOX__RECEIPT_TIMEOUT_MS", "1000")
         .failpoint("audit-error", "return")
         .start()
@@ -203,3 +199,12 @@ async fn event_is_not_acknowledged_while_its_handler_fails() {
     stack.settled().await;
     alice.expect_story(&task, &["created"]).await;
 }
+
+docket_testkit::on_each_database!(
+    nobody_but_the_own_sidecar_may_deliver,
+    nobody_but_docket_may_use_its_sidecar,
+    handler_that_fails_is_asked_again,
+    handler_that_panics_is_asked_again,
+    handler_with_a_remote_effect_that_fails_is_asked_again,
+    event_is_not_acknowledged_while_its_handler_fails
+);

@@ -3,18 +3,18 @@
 use std::path::Path;
 
 use docket_proto::v1::recurrence::Pattern;
-use docket_testkit::{PATIENCE, Stack, once, repeating, wait_for};
+use docket_testkit::{PATIENCE, Stack, Storage, once, repeating, wait_for};
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
-#[tokio::test]
-async fn what_waits_for_a_handler_that_hangs_does_not_stop_the_others() {
+async fn what_waits_for_a_handler_that_hangs_does_not_stop_the_others(storage: Storage) {
     const STUCK: usize = 6;
     const TASKS: usize = 3;
     const ATTEMPTS: usize = 3;
     // Nobody answers under this name, and to find that out takes the sidecar longer than a handler may take. All of the
     // handler's attempts together take longer than a call to the sidecar may take.
     let stack = Stack::builder(Path::new(DOCKET))
+        .storage(&storage)
         .env("DOCKET_RECURRENCE__TASKS_APP_ID", "nobody")
         .env("DOCKET_DAPR__HANDLER_TIMEOUT_MS", "300")
         .env("DOCKET_DAPR__DEADLINE_MS", "600")
@@ -44,3 +44,5 @@ async fn what_waits_for_a_handler_that_hangs_does_not_stop_the_others() {
     let failures = stack.docket.log_text().matches("event not handled").count();
     assert!(failures <= STUCK * ATTEMPTS, "{failures} failed attempts: some events were delivered again");
 }
+
+docket_testkit::on_each_database!(what_waits_for_a_handler_that_hangs_does_not_stop_the_others);

@@ -74,6 +74,11 @@ impl Client {
         Ok(Self { channel, api_token: config.api_token.clone(), deadline: config.deadline() })
     }
 
+    /// How long a call may take.
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     /// Publishes one event; done means that the broker has it.
     pub async fn publish(
         &self,

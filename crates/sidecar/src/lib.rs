@@ -18,4 +18,4 @@ pub use envelope::{CloudEvent, Delivery, EnvelopeError, Trace};
 pub use guard::Guard;
 pub use handler::{BoxError, DeadLetter, DeadLetters, ENVELOPE, HandlerError, TopicHandler};
 pub use invocation::InvocationChannel;
-pub use router::{DuplicateHandler, Jitter, Router};
+pub use router::{DuplicateHandler, Handled, Jitter, Router};

@@ -8,7 +8,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _};
 use futures::{FutureExt as _, future};
-use tokio::sync::Notify;
 use tracing::Instrument as _;
 
 use crate::config::{Bulk, Config, Retry};
@@ -36,28 +35,36 @@ pub struct DuplicateHandler {
     handler: &'static str,
 }
 
-type Handlers = Vec<Arc<dyn TopicHandler>>;
+type Handlers = Vec<Subscriber>;
+
+/// A handler, and who keeps what it can not handle.
+#[derive(Clone)]
+struct Subscriber {
+    handler: Arc<dyn TopicHandler>,
+    letters: Arc<dyn DeadLetters>,
+}
+
+/// Hears that all handlers have done with an event.
+pub type Handled = Arc<dyn Fn() + Send + Sync>;
 
 /// The handlers of every topic.
 #[derive(Clone)]
 pub struct Router {
     topics: BTreeMap<(String, String), Handlers>,
-    letters: Arc<dyn DeadLetters>,
     jitter: Jitter,
     retry: Retry,
     handler_timeout: Duration,
     keys_in_flight: usize,
-    handled: Option<Arc<Notify>>,
+    handled: Option<Handled>,
     pub(crate) bulk: Option<Bulk>,
     pub(crate) dead_letter_suffix: Option<String>,
 }
 
 impl Router {
     /// A router without handlers.
-    pub fn new(config: &Config, letters: Arc<dyn DeadLetters>, jitter: Jitter) -> Self {
+    pub fn new(config: &Config, jitter: Jitter) -> Self {
         Self {
             topics: BTreeMap::new(),
-            letters,
             jitter,
             retry: config.retry.clone(),
             handler_timeout: Duration::from_millis(config.handler_timeout_ms),
@@ -68,36 +75,31 @@ impl Router {
         }
     }
 
-    /// Wakes whoever waits for receipts, each time all handlers have done with an event.
-    pub fn tell(mut self, handled: Arc<Notify>) -> Self {
+    /// Tells whoever waits for receipts, each time all handlers have done with an event.
+    pub fn tell(mut self, handled: Handled) -> Self {
         self.handled = Some(handled);
         self
     }
 
-    /// Adds a handler to a topic of a pub/sub component.
+    /// Adds a handler to a topic of a pub/sub component, and who keeps what it can not handle.
     pub fn subscribe(
         mut self,
         pubsub: &str,
         topic: &str,
         handler: Arc<dyn TopicHandler>,
+        letters: Arc<dyn DeadLetters>,
     ) -> Result<Self, DuplicateHandler> {
         let handlers = self.topics.entry((pubsub.to_owned(), topic.to_owned())).or_default();
-        if handlers.iter().any(|other| other.name() == handler.name()) {
+        if handlers.iter().any(|other| other.handler.name() == handler.name()) {
             return Err(DuplicateHandler { topic: topic.to_owned(), handler: handler.name() });
         }
-        handlers.push(handler);
+        handlers.push(Subscriber { handler, letters });
         Ok(self)
     }
 
     /// Every subscription: pub/sub component and topic.
     pub fn topics(&self) -> impl Iterator<Item = (&str, &str)> {
         self.topics.keys().map(|(pubsub, topic)| (pubsub.as_str(), topic.as_str()))
-    }
-
-    /// The names of a topic's handlers: whose receipts an event needs.
-    pub fn handlers(&self, pubsub: &str, topic: &str) -> Vec<&'static str> {
-        let handlers = self.topics.get(&(pubsub.to_owned(), topic.to_owned()));
-        handlers.into_iter().flatten().map(|handler| handler.name()).collect()
     }
 
     /// Delivers one event.
@@ -149,28 +151,31 @@ impl Router {
     async fn one(&self, handlers: &Handlers, incoming: &Incoming) -> Verdict {
         let all = match incoming {
             Incoming::Event(delivery) => {
-                let runs = handlers.iter().map(|handler| {
+                let runs = handlers.iter().map(|subscriber| {
                     let span = tracing::info_span!(
                         "deliver",
                         topic = delivery.topic,
                         event_id = %delivery.event_id,
                         event_type = delivery.event_type,
-                        handler = handler.name(),
+                        handler = subscriber.handler.name(),
                     );
-                    self.persist(move || self.attempt(handler.as_ref(), delivery)).instrument(span)
+                    self.persist(move || subscriber.attempt(delivery)).instrument(span)
                 });
                 // All of them, also when one fails: the others need not wait for it.
                 future::join_all(runs).await
             }
             Incoming::Unreadable(letter) => {
-                vec![self.persist(|| self.bury(letter.clone())).await]
+                // No handler has seen it, so one keeps it for all: always the same one, who knows what it has.
+                let keep =
+                    handlers.iter().take(1).map(|first| self.persist(|| first.letters.bury(letter.clone())));
+                future::join_all(keep).await
             }
         };
         if all.into_iter().any(|verdict| verdict == Verdict::Again) {
             return Verdict::Again;
         }
         if let Some(handled) = &self.handled {
-            handled.notify_one();
+            handled();
         }
         Verdict::Done
     }
@@ -194,15 +199,17 @@ impl Router {
         }
         Verdict::Again
     }
+}
 
-    async fn attempt(&self, handler: &dyn TopicHandler, delivery: &Delivery) -> Result<(), BoxError> {
-        match handler.handle(delivery).await {
+impl Subscriber {
+    async fn attempt(&self, delivery: &Delivery) -> Result<(), BoxError> {
+        match self.handler.handle(delivery).await {
             Ok(()) => Ok(()),
             Err(HandlerError::Retry(source)) => Err(source),
             Err(hopeless @ HandlerError::Hopeless { .. }) => {
                 let reason = causes(&hopeless);
                 let letter = DeadLetter {
-                    handler: handler.name().to_owned(),
+                    handler: self.handler.name().to_owned(),
                     event_id: delivery.event_id,
                     pubsub: delivery.pubsub.clone(),
                     topic: delivery.topic.clone(),
@@ -211,14 +218,10 @@ impl Router {
                     trace: delivery.trace.clone(),
                     original: delivery.original.clone(),
                 };
-                self.bury(letter).await
+                // Says nothing about it: who keeps the letter does, and knows whether it is the first of this event.
+                self.letters.bury(letter).await
             }
         }
-    }
-
-    /// Says nothing about it: whoever buries the letter does, and knows whether it is the first of this event.
-    async fn bury(&self, letter: DeadLetter) -> Result<(), BoxError> {
-        self.letters.bury(letter).await
     }
 }
 

@@ -120,9 +120,9 @@ struct App {
 impl App {
     async fn start(config: Config, handlers: &[Arc<Scripted>]) -> Self {
         let grave = Arc::new(Grave::default());
-        let mut router = Router::new(&config, grave.clone(), Arc::new(|| 0.5));
+        let mut router = Router::new(&config, Arc::new(|| 0.5));
         for handler in handlers {
-            router = router.subscribe("pubsub", TOPIC, handler.clone()).unwrap();
+            router = router.subscribe("pubsub", TOPIC, handler.clone(), grave.clone()).unwrap();
         }
         let draining = CancellationToken::new();
         let guard = Guard::new(&config).unwrap();
@@ -375,8 +375,10 @@ async fn subjects_of_a_batch_do_not_wait_for_each_other() {
             Ok(())
         }
     }
-    let router = Router::new(&config(), Arc::new(Grave::default()), Arc::new(|| 0.5));
-    let router = router.subscribe("pubsub", TOPIC, Arc::new(Meeting(tokio::sync::Barrier::new(2)))).unwrap();
+    let grave = Arc::new(Grave::default());
+    let router = Router::new(&config(), Arc::new(|| 0.5));
+    let router =
+        router.subscribe("pubsub", TOPIC, Arc::new(Meeting(tokio::sync::Barrier::new(2))), grave).unwrap();
     let guard = Guard::new(&config()).unwrap();
     let routes = add_callbacks(Routes::default(), router, &guard, CancellationToken::new());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -427,11 +429,12 @@ async fn health_ends_with_the_drain() {
 
 #[test]
 fn handlers_of_a_topic_have_different_names() {
-    let router = Router::new(&config(), Arc::new(Grave::default()), Arc::new(|| 0.5));
-    let router = router.subscribe("pubsub", TOPIC, Scripted::new("audit", [])).unwrap();
-    let router = router.subscribe("pubsub", "reminders", Scripted::new("audit", [])).unwrap();
-    assert_eq!(router.handlers("pubsub", TOPIC), ["audit"]);
-    let error = router.subscribe("pubsub", TOPIC, Scripted::new("audit", [])).err().unwrap();
+    let grave = Arc::new(Grave::default());
+    let router = Router::new(&config(), Arc::new(|| 0.5));
+    let router = router.subscribe("pubsub", TOPIC, Scripted::new("audit", []), grave.clone()).unwrap();
+    let router = router.subscribe("pubsub", "reminders", Scripted::new("audit", []), grave.clone()).unwrap();
+    assert_eq!(router.topics().count(), 2);
+    let error = router.subscribe("pubsub", TOPIC, Scripted::new("audit", []), grave).err().unwrap();
     assert_eq!(error.to_string(), "topic \"task-events\" has two handlers named \"audit\"");
 }
 

@@ -1,41 +1,58 @@
-//! Opens the database, and brings its schema up to date.
+//! Opens the database: one store for each target's schema, or one that all share.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use docket_migration::{Migrator, MigratorTrait as _};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use docket_migration::{Schema, State, Step};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
 use serde::{Deserialize, Serialize};
 
+use crate::address::{self, Address};
+use crate::create::{self, Creating};
+use crate::get::{self, Getting};
+use crate::outbox::Changes;
+use crate::postgres::{self, Suspicion};
 use crate::{Error, Statements, file};
 
 /// Where the data is.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// `sqlite:<path>` of the database file, or `sqlite::memory:` for a database that ends with the process. Credentials
-    /// are not written out with the rest.
-    #[serde(serialize_with = "file::serialize_without_credentials")]
+    /// `sqlite:<path>` of the database file, `sqlite::memory:` for a database that ends with the process, or
+    /// `postgres://<user>@<host>/<database>`, whose password may as well come from `PGPASSWORD` or `PGPASSFILE`.
+    /// Credentials are not written out with the rest.
+    #[serde(serialize_with = "address::serialize_without_credentials")]
     pub url: String,
-    /// How many connections may read at once.
+    /// SQLite: how many connections may read at once.
     pub read_connections: u32,
+    /// PostgreSQL: how many connections each target may have.
+    pub max_connections: u32,
     /// How long a call waits for a connection, in milliseconds.
     pub acquire_timeout_ms: u64,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { url: String::new(), read_connections: 4, acquire_timeout_ms: 5_000 }
+        Self { url: String::new(), read_connections: 4, max_connections: 8, acquire_timeout_ms: 5_000 }
     }
 }
 
-/// The database: connections for reading, and one for writing.
+/// What a target keeps: connections for reading, and for writing.
 ///
-/// SQLite has one writer at a time, so writers queue for one connection in memory instead of failing on a busy file.
+/// SQLite has one writer at a time, so writers queue for one connection in memory instead of failing on a busy file. On
+/// PostgreSQL both are the same connections, whose role sees the target's own tables and no others.
 #[derive(Clone)]
 pub struct Store {
     pub(crate) write: DatabaseConnection,
     pub(crate) read: DatabaseConnection,
+    pub(crate) creating: Arc<Creating>,
+    /// Only where a statement costs a round trip.
+    pub(crate) getting: Option<Arc<Getting>>,
+    /// On PostgreSQL shared with the connections.
+    pub(crate) suspicion: Suspicion,
+    /// What wakes the relay.
+    pub(crate) outbox: Arc<Changes>,
     statements: Statements,
 }
 
@@ -46,18 +63,105 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// Opens the database; a file that does not exist is created, readable by its owner only.
-    pub async fn open(config: &Config) -> Result<Self, Error> {
-        let statements = Statements::default();
-        let Some(path) = file::path(&config.url)? else {
-            // Every connection would have a database of its own, so one serves both.
-            let only = connect(config, 1, &statements).await?;
-            return Ok(Self { write: only.clone(), read: only, statements });
+    fn new(write: DatabaseConnection, read: DatabaseConnection, statements: &Statements) -> Self {
+        let creating = Arc::new(create::lane(write.clone(), statements.clone()));
+        let apart = read.get_database_backend() == DbBackend::Postgres;
+        let getting = apart.then(|| Arc::new(get::lane(read.clone())));
+        Self {
+            write,
+            read,
+            creating,
+            getting,
+            suspicion: Suspicion::default(),
+            outbox: Arc::default(),
+            statements: statements.clone(),
+        }
+    }
+
+    /// Whether both are the same: the targets that share a file share a store.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.outbox, &other.outbox)
+    }
+
+    /// Counts what was sent to the database, by whichever store of the process.
+    pub fn statements(&self) -> &Statements {
+        &self.statements
+    }
+
+    /// Closes its connections, which are also those of its clones; what is running is finished first.
+    pub async fn close(self) -> Result<(), Error> {
+        self.write.close_by_ref().await?;
+        Ok(self.read.close_by_ref().await?)
+    }
+}
+
+/// The database, with a store for each target.
+#[derive(Debug)]
+pub struct Stores {
+    config: Config,
+    kind: Kind,
+    statements: Statements,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sqlite(Store),
+    /// In the order of [`Schema::ALL`], and those that were asked for.
+    Postgres(Box<[Store; 3]>, Vec<Schema>),
+}
+
+impl Stores {
+    /// Opens the database for those who work with these schemas. A file that does not exist is created, readable by its
+    /// owner only. What is not among the schemas is not connected to before it is used.
+    pub async fn open(config: &Config, schemas: &[Schema]) -> Result<Self, Error> {
+        Self::open_with(config, schemas, Statements::default()).await
+    }
+
+    /// The same, counting with `statements`.
+    pub async fn open_with(
+        config: &Config,
+        schemas: &[Schema],
+        statements: Statements,
+    ) -> Result<Self, Error> {
+        let kind = match Address::parse(&config.url)? {
+            Address::Memory => {
+                // Every connection would have a database of its own, so one serves both.
+                let only = connect(config, 1, &statements).await?;
+                Kind::Sqlite(Store::new(only.clone(), only, &statements))
+            }
+            Address::File(path) => {
+                file::create(&path)?;
+                let write = connect(config, 1, &statements).await?;
+                let read = connect(config, config.read_connections, &statements).await?;
+                Kind::Sqlite(Store::new(write, read, &statements))
+            }
+            Address::Postgres(url) => {
+                let one = async |schema| {
+                    let wanted = schemas.contains(&schema);
+                    let suspicion = Suspicion::default();
+                    let all =
+                        postgres::connect(&url, config, schema, wanted, &statements, &suspicion).await?;
+                    Ok::<_, Error>(Store { suspicion, ..Store::new(all.clone(), all, &statements) })
+                };
+                let [tasks, recurrence, audit] = Schema::ALL;
+                let stores = Box::new([one(tasks).await?, one(recurrence).await?, one(audit).await?]);
+                Kind::Postgres(stores, schemas.to_vec())
+            }
         };
-        file::create(&path)?;
-        let write = connect(config, 1, &statements).await?;
-        let read = connect(config, config.read_connections, &statements).await?;
-        Ok(Self { write, read, statements })
+        Ok(Self { config: config.clone(), kind, statements })
+    }
+
+    /// The store of a target.
+    pub fn of(&self, schema: Schema) -> Store {
+        match &self.kind {
+            Kind::Sqlite(store) => store.clone(),
+            Kind::Postgres(stores, _) => stores[schema as usize].clone(),
+        }
+    }
+
+    /// Whether the database is a file, or memory, that nobody else works with: then whoever serves also migrates it.
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.kind, Kind::Sqlite(_))
     }
 
     /// Counts what was sent to the database.
@@ -65,28 +169,100 @@ impl Store {
         &self.statements
     }
 
-    /// Applies the steps that are pending, all or the first `steps`.
-    pub async fn migrate_up(&self, steps: Option<u32>) -> Result<(), Error> {
-        Ok(Migrator::up(&self.write, steps).await?)
+    /// Applies the steps that are pending, all or the first `limit`. On PostgreSQL with the rights of the login, which
+    /// must be the database's owner; roles and schemas that are missing are made.
+    pub async fn migrate_up(&self, limit: Option<u32>) -> Result<(), Error> {
+        let owner = self.owner().await?;
+        let outcome = docket_migration::up(owner.connection(), limit).await;
+        owner.close().await?;
+        Ok(outcome?)
     }
 
-    /// Takes back the newest `steps` steps.
-    pub async fn migrate_down(&self, steps: u32) -> Result<(), Error> {
-        Ok(Migrator::down(&self.write, Some(steps)).await?)
+    /// Takes back the newest `limit` steps.
+    pub async fn migrate_down(&self, limit: u32) -> Result<(), Error> {
+        let owner = self.owner().await?;
+        let outcome = docket_migration::down(owner.connection(), limit).await;
+        owner.close().await?;
+        Ok(outcome?)
     }
 
-    /// The steps by name, each with whether it is applied.
-    pub async fn migrations(&self) -> Result<Vec<(String, bool)>, Error> {
-        let steps = Migrator::get_migration_with_status_read_only(&self.read).await?;
-        let applied = |status| matches!(status, docket_migration::MigrationStatus::Applied);
-        Ok(steps.iter().map(|step| (step.name().to_owned(), applied(step.status()))).collect())
+    /// The steps of every schema, each with how it stands with it.
+    pub async fn migrations(&self) -> Result<Vec<Step>, Error> {
+        let owner = self.owner().await?;
+        let outcome = docket_migration::status(owner.connection(), &Schema::ALL).await;
+        owner.close().await?;
+        Ok(outcome?)
+    }
+
+    /// Refuses a database that lacks a step of the schemas it was opened for; [`Error::Pending`] names them. Steps of a
+    /// newer release are no reason: they only expand.
+    pub async fn check_schema(&self) -> Result<(), Error> {
+        let mut pending = Vec::new();
+        match &self.kind {
+            Kind::Sqlite(store) => pending.extend(docket_migration::status(&store.read, &[]).await?),
+            Kind::Postgres(_, opened) => {
+                for schema in opened {
+                    let store = self.of(*schema);
+                    pending.extend(docket_migration::status(&store.read, &[*schema]).await?);
+                }
+            }
+        }
+        pending.retain(|step| step.state == State::Pending);
+        if pending.is_empty() { Ok(()) } else { Err(Error::Pending { steps: named(&pending) }) }
     }
 
     /// Closes every connection; what is running is finished first.
     pub async fn close(self) -> Result<(), Error> {
-        self.write.close_by_ref().await?;
-        Ok(self.read.close_by_ref().await?)
+        let stores = match self.kind {
+            Kind::Sqlite(store) => vec![store],
+            Kind::Postgres(stores, _) => stores.to_vec(),
+        };
+        for store in stores {
+            store.close().await?;
+        }
+        Ok(())
     }
+
+    /// Who owns the tables: on SQLite the store itself, on PostgreSQL the login.
+    async fn owner(&self) -> Result<Owner, Error> {
+        match (&self.kind, Address::parse(&self.config.url)?) {
+            (Kind::Sqlite(store), _) => Ok(Owner::Store(store.write.clone())),
+            (_, Address::Postgres(url)) => {
+                Ok(Owner::Login(postgres::connect_as_owner(&url, &self.config, &self.statements).await?))
+            }
+            _ => Err(Error::UnknownDatabase { url: address::without_credentials(&self.config.url) }),
+        }
+    }
+}
+
+/// The connections that change the schema.
+enum Owner {
+    Store(DatabaseConnection),
+    Login(DatabaseConnection),
+}
+
+impl Owner {
+    fn connection(&self) -> &DatabaseConnection {
+        match self {
+            Self::Store(connection) | Self::Login(connection) => connection,
+        }
+    }
+
+    async fn close(self) -> Result<(), Error> {
+        match self {
+            Self::Store(_) => Ok(()),
+            Self::Login(connection) => Ok(connection.close().await?),
+        }
+    }
+}
+
+/// Steps by name, with their schemas where there are several.
+fn named(steps: &[Step]) -> String {
+    let name = |step: &Step| match step.schema {
+        Some(schema) => format!("{schema}/{}", step.name),
+        None => step.name.clone(),
+    };
+    steps.iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 async fn connect(
@@ -114,8 +290,8 @@ async fn connect(
         });
     let mut connection = Database::connect(options)
         .await
-        .map_err(|source| Error::Open { url: file::without_credentials(&config.url), source })?;
+        .map_err(|source| Error::Open { url: address::without_credentials(&config.url), source })?;
     let statements = statements.clone();
-    connection.set_metric_callback(move |_| statements.add_one());
+    connection.set_metric_callback(move |info| statements.add(None, &info.statement.sql));
     Ok(connection)
 }

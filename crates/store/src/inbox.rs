@@ -1,10 +1,16 @@
 //! What the handlers of this process have done with: makes the effect of an event happen once.
 
+use std::collections::HashSet;
+
 use docket_domain::{EventId, Instant};
 use sea_orm::ActiveValue::Set;
-use sea_orm::EntityTrait as _;
+use sea_orm::{
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryResult,
+    QuerySelect as _, QueryTrait as _, Statement,
+};
 
 use crate::entity::inbox::{ActiveModel, Column, Entity};
+use crate::patience::in_time;
 use crate::{Error, Store, Tx, inserted, micros};
 
 /// How a handler ended with an event.
@@ -16,11 +22,35 @@ pub enum Verdict<'a> {
     Dead(&'a str),
 }
 
+/// The same text however many events it is asked about.
+const RECEIPTS: &str = "SELECT event_id, handler FROM inbox WHERE event_id = ANY ($1::uuid[])";
+
 impl Store {
     /// Whether the handler is done with the event.
     pub async fn inbox_has(&self, handler: &str, event: EventId) -> Result<bool, Error> {
         let found = Entity::find_by_id((event.as_uuid(), handler.to_owned())).one(&self.read).await?;
         Ok(found.is_some())
+    }
+
+    /// Which handlers are done with which of these events. One statement.
+    pub async fn inbox_receipts(&self, events: &[EventId]) -> Result<HashSet<(EventId, String)>, Error> {
+        let ids = events.iter().map(|event| event.as_uuid());
+        let found = match self.read.get_database_backend() {
+            DbBackend::Postgres => {
+                let ids: Vec<_> = ids.collect();
+                let receipts = Statement::from_sql_and_values(DbBackend::Postgres, RECEIPTS, [ids.into()]);
+                in_time(self.read.query_all_raw(receipts)).await?
+            }
+            _ => {
+                let receipts = Entity::find().select_only().columns([Column::EventId, Column::Handler]);
+                let receipts = receipts.filter(Column::EventId.is_in(ids));
+                self.read.query_all(receipts.as_query()).await?
+            }
+        };
+        let receipt = |row: &QueryResult| {
+            Ok((EventId::from_uuid(row.try_get("", "event_id")?), row.try_get("", "handler")?))
+        };
+        found.iter().map(receipt).collect()
     }
 }
 

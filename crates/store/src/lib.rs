@@ -1,25 +1,37 @@
 //! Keeps tasks, their events and what became of them.
 #![doc = include_str!("../README.md")]
 
+mod address;
+mod announce;
 pub mod audit;
+mod change;
+pub mod create;
 mod database;
 mod entity;
 mod error;
 mod file;
+mod get;
 pub mod idempotency;
 pub mod inbox;
+mod lane;
 pub mod outbox;
+mod patience;
 #[cfg(test)]
 mod plans;
+mod postgres;
+mod quota;
+pub mod relay;
 mod row;
 mod statements;
 pub mod tasks;
 mod text;
 mod transaction;
 
-pub use database::{Config, Store};
+pub use address::url_of;
+pub use database::{Config, Store, Stores};
+pub use docket_migration::{Schema, State as StepState, Step};
 pub use error::Error;
-pub use file::{Lock, url_of};
+pub use file::Lock;
 pub use statements::Statements;
 pub use transaction::{Conflict, Tx};
 

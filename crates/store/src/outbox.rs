@@ -1,16 +1,20 @@
 //! Events that are still to be published, in the order in which they must be.
 
-use docket_domain::{EventId, Instant};
-use sea_orm::ActiveValue::{NotSet, Set};
-use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SimpleExpr, UnionType};
-use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, FromQueryResult, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select,
-};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::entity::{inbox, outbox};
-use crate::text::{SEPARATOR, join_texts};
-use crate::{Error, Store, Tx, instant, micros};
+use docket_domain::{EventId, Instant};
+use sea_orm::ActiveValue::NotSet;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
+use sea_orm::{
+    ColumnTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
+    Statement,
+};
+use tokio::sync::Notify;
+
+use crate::entity::outbox;
+use crate::patience::in_time;
+use crate::row::event_row;
+use crate::{Error, Store, Tx, instant};
 
 /// An event that is to be published.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -53,6 +57,8 @@ pub struct PendingEvent {
     pub topic: String,
     /// What it must stay in order with.
     pub key: String,
+    /// The part of the outbox that its key is in.
+    pub shard: i16,
     /// The CloudEvents `type`.
     pub event_type: String,
     /// The CloudEvents `source`.
@@ -63,41 +69,52 @@ pub struct PendingEvent {
     pub trace: Option<Trace>,
     /// When it happened.
     pub time: Instant,
-    /// The handlers of this database that are done with it.
-    pub receipts: Vec<String>,
 }
 
 /// How many parts the outbox is cut into, so that several relays can share it. A key is always in the same part.
-const SHARDS: u32 = 64;
+pub const SHARDS: u32 = 64;
+
+/// What a process tells the relay of an outbox.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    changed: Notify,
+    appended: AtomicBool,
+}
+
+/// One look into the index for each event, in one statement whose text never changes.
+const NEXT: &str = include_str!("relay/next.sql");
 
 impl Tx<'_> {
     /// Adds events; they leave after the commit.
     pub async fn outbox_append(&self, events: Vec<NewEvent>) -> Result<(), Error> {
-        let row = |event: NewEvent| {
-            let (traceparent, tracestate) = match event.trace {
-                Some(trace) => (Some(trace.parent), trace.state),
-                None => (None, None),
-            };
-            outbox::ActiveModel {
-                position: NotSet,
-                event_id: Set(event.id.as_uuid()),
-                shard: Set(shard(&event.key)),
-                topic: Set(event.topic),
-                partition_key: Set(event.key),
-                event_type: Set(event.event_type.to_owned()),
-                source: Set(event.source),
-                payload: Set(event.payload),
-                traceparent: Set(traceparent),
-                tracestate: Set(tracestate),
-                create_time: Set(micros(event.time)),
-            }
-        };
+        let row = |event| outbox::ActiveModel { position: NotSet, ..event_row(event).into() };
         outbox::Entity::insert_many(events.into_iter().map(row)).exec_without_returning(&self.0).await?;
         Ok(())
     }
 }
 
 impl Store {
+    /// Wakes the relay of this outbox: events were committed.
+    pub fn outbox_appended(&self) {
+        self.outbox.appended.store(true, Ordering::Release);
+        self.outbox.changed.notify_one();
+    }
+
+    /// Wakes the relay of this outbox: handlers are done with events, or others have committed some.
+    pub fn outbox_changed(&self) {
+        self.outbox.changed.notify_one();
+    }
+
+    /// Waits until the relay is woken; once before counts.
+    pub async fn outbox_change(&self) {
+        self.outbox.changed.notified().await;
+    }
+
+    /// Whether events were committed by this process since this was last asked.
+    pub fn outbox_take_appended(&self) -> bool {
+        self.outbox.appended.swap(false, Ordering::AcqRel)
+    }
+
     /// The oldest event of each key beyond `after`, at most `limit`, of these topics. One statement.
     ///
     /// `after` only pages through one pass over the outbox: each pass starts from the beginning, because a transaction
@@ -128,58 +145,32 @@ impl Store {
             .filter(Expr::exists(in_front).not())
             .order_by_asc(outbox::Column::Position)
             .limit(limit);
-        self.with_receipts(heads).await
+        heads.all(&self.read).await?.into_iter().map(pending).collect()
     }
 
     /// The event that follows each of these in its key, where there is one. One statement, one look into the index for
     /// each event.
     pub async fn outbox_next(&self, events: &[PendingEvent]) -> Result<Vec<PendingEvent>, Error> {
-        let next = |event: &PendingEvent| {
-            let first = Query::select()
-                .column(outbox::Column::Position)
-                .from(outbox::Entity)
-                .and_where(outbox::Column::PartitionKey.eq(event.key.as_str()))
-                .and_where(outbox::Column::Topic.eq(event.topic.as_str()))
-                .and_where(outbox::Column::Position.gt(event.position))
-                .order_by(outbox::Column::Position, sea_orm::Order::Asc)
-                .limit(1)
-                .to_owned();
-            // Wrapped, because a part of a UNION can not have an order of its own.
-            Query::select()
-                .column(outbox::Column::Position)
-                .from_subquery(first, Alias::new("next"))
-                .to_owned()
-        };
-        let Some((first, rest)) = events.split_first() else { return Ok(Vec::new()) };
-        let mut positions = next(first);
-        for event in rest {
-            positions.union(UnionType::All, next(event));
+        if events.is_empty() {
+            return Ok(Vec::new());
         }
-        let following = outbox::Entity::find().filter(outbox::Column::Position.in_subquery(positions));
-        self.with_receipts(following.order_by_asc(outbox::Column::Position)).await
-    }
-
-    async fn with_receipts(&self, query: Select<outbox::Entity>) -> Result<Vec<PendingEvent>, Error> {
-        let handler = Expr::col((inbox::Entity, inbox::Column::Handler));
-        let joined = join_texts(self.read.get_database_backend(), handler);
-        let receipts = Query::select()
-            .expr(joined)
-            .from(inbox::Entity)
-            .and_where(
-                Expr::col((inbox::Entity, inbox::Column::EventId))
-                    .equals((outbox::Entity, outbox::Column::EventId)),
-            )
-            .to_owned();
-        let query = query.expr_as(SimpleExpr::SubQuery(None, Box::new(receipts.into())), "receipts");
-        let rows: Vec<PendingRow> = query.into_model().all(&self.read).await?;
+        let rows = match self.read.get_database_backend() {
+            DbBackend::Postgres => {
+                let values = [
+                    events.iter().map(|event| event.key.clone()).collect::<Vec<_>>().into(),
+                    events.iter().map(|event| event.topic.clone()).collect::<Vec<_>>().into(),
+                    events.iter().map(|event| event.position).collect::<Vec<_>>().into(),
+                ];
+                let next = Statement::from_sql_and_values(DbBackend::Postgres, NEXT, values);
+                in_time(outbox::Entity::find().from_raw_sql(next).all(&self.read)).await?
+            }
+            _ => {
+                let following = outbox::Column::Position.in_subquery(positions_of_next(events));
+                let following = outbox::Entity::find().filter(following);
+                following.order_by_asc(outbox::Column::Position).all(&self.read).await?
+            }
+        };
         rows.into_iter().map(pending).collect()
-    }
-
-    /// Removes events that have arrived.
-    pub async fn outbox_remove(&self, events: &[EventId]) -> Result<(), Error> {
-        let ids = events.iter().map(|event| event.as_uuid());
-        outbox::Entity::delete_many().filter(outbox::Column::EventId.is_in(ids)).exec(&self.write).await?;
-        Ok(())
     }
 
     /// How many events wait.
@@ -189,21 +180,37 @@ impl Store {
     }
 }
 
-/// A row of `outbox` together with the handlers that are done with its event.
-#[derive(FromQueryResult)]
-struct PendingRow {
-    #[sea_orm(nested)]
-    event: outbox::Model,
-    receipts: Option<String>,
+/// Where the events are that follow, as a list of looks into the index: SQLite has no other way to give one statement
+/// several of them.
+fn positions_of_next(events: &[PendingEvent]) -> SelectStatement {
+    let next = |event: &PendingEvent| {
+        let first = Query::select()
+            .column(outbox::Column::Position)
+            .from(outbox::Entity)
+            .and_where(outbox::Column::PartitionKey.eq(event.key.as_str()))
+            .and_where(outbox::Column::Topic.eq(event.topic.as_str()))
+            .and_where(outbox::Column::Position.gt(event.position))
+            .order_by(outbox::Column::Position, sea_orm::Order::Asc)
+            .limit(1)
+            .to_owned();
+        // Wrapped, because a part of a UNION can not have an order of its own.
+        Query::select().column(outbox::Column::Position).from_subquery(first, Alias::new("next")).to_owned()
+    };
+    let mut parts = events.iter().map(next);
+    let mut positions = parts.next().unwrap_or_default();
+    for part in parts {
+        positions.union(UnionType::All, part);
+    }
+    positions
 }
 
-fn pending(PendingRow { event: row, receipts }: PendingRow) -> Result<PendingEvent, Error> {
+pub(crate) fn pending(row: outbox::Model) -> Result<PendingEvent, Error> {
     Ok(PendingEvent {
-        receipts: receipts.iter().flat_map(|names| names.split(SEPARATOR)).map(str::to_owned).collect(),
         position: row.position,
         id: EventId::from_uuid(row.event_id),
         topic: row.topic,
         key: row.partition_key,
+        shard: row.shard,
         event_type: row.event_type,
         source: row.source,
         payload: row.payload,
@@ -213,7 +220,7 @@ fn pending(PendingRow { event: row, receipts }: PendingRow) -> Result<PendingEve
 }
 
 /// FNV-1a, because the number must be the same in every process and every release.
-fn shard(key: &str) -> i16 {
+pub(crate) fn shard(key: &str) -> i16 {
     let hash =
         key.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     i16::try_from(hash % SHARDS).unwrap_or_default()

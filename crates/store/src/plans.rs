@@ -6,15 +6,15 @@ use docket_domain::{EventId, Instant, TaskId, UserId};
 use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait, QueryTrait as _, Select, Statement};
 use uuid::Uuid;
 
-use crate::{Config, Store, audit, tasks};
+use crate::{Config, Schema, Store, Stores, audit, tasks};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
 async fn store() -> Store {
     let config = Config { url: "sqlite::memory:".to_owned(), ..Config::default() };
-    let store = Store::open(&config).await.unwrap();
-    store.migrate_up(None).await.unwrap();
-    store
+    let stores = Stores::open(&config, &[]).await.unwrap();
+    stores.migrate_up(None).await.unwrap();
+    stores.of(Schema::Tasks)
 }
 
 /// The steps of a statement's plan, but for those of the tags, which are read task by task.

@@ -13,7 +13,8 @@ use docket_domain::{
 use sea_orm::ActiveValue::Set;
 use serde::{Deserialize, Serialize};
 
-use crate::entity::tasks;
+use crate::entity::{outbox, tasks};
+use crate::outbox::{NewEvent, shard};
 use crate::text::SEPARATOR;
 use crate::{Error, instant, micros};
 
@@ -111,6 +112,27 @@ pub(crate) fn to_row(task: &Task) -> Result<tasks::ActiveModel, Error> {
         complete_version: Set(complete_version),
         delete_time: Set(task.delete_time.map(micros)),
     })
+}
+
+/// An event as its row; its position is the database's to give.
+pub(crate) fn event_row(event: NewEvent) -> outbox::Model {
+    let (traceparent, tracestate) = match event.trace {
+        Some(trace) => (Some(trace.parent), trace.state),
+        None => (None, None),
+    };
+    outbox::Model {
+        position: 0,
+        event_id: event.id.as_uuid(),
+        shard: shard(&event.key),
+        topic: event.topic,
+        partition_key: event.key,
+        event_type: event.event_type.to_owned(),
+        source: event.source,
+        payload: event.payload,
+        traceparent,
+        tracestate,
+        create_time: micros(event.time),
+    }
 }
 
 /// A row as a task; `tags` are joined by [`SEPARATOR`].

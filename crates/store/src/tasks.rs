@@ -4,7 +4,7 @@ use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
 use docket_domain::{Instant, Series, SeriesId, State, Task, TaskId, UserId};
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::sea_query::{
-    Expr, ExprTrait as _, Func, LikeExpr, NullOrdering, OnConflict, Query, SelectStatement, SimpleExpr,
+    Alias, Expr, ExprTrait as _, Func, LikeExpr, NullOrdering, OnConflict, Query, SelectStatement, SimpleExpr,
 };
 use sea_orm::{
     ColumnTrait as _, Condition as SqlCondition, ConnectionTrait, DbBackend, EntityTrait as _,
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::entity::{occurrences, task_tags, tasks, user_sequences};
 use crate::row::{from_row, priority_column, to_row};
 use crate::text::join_texts;
-use crate::{Error, Store, Tx, micros};
+use crate::{Error, Store, Tx, get, micros};
 
 /// Where a page of tasks ended: the sort key of its last task.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -68,9 +68,13 @@ pub struct Listing<'a> {
 pub struct Successor(pub TaskId);
 
 impl Store {
-    /// The task, if it is the user's; deleted ones too.
+    /// The task, if it is the user's; deleted ones too. On PostgreSQL in one statement with others that are asked for at
+    /// the same time, because there a statement costs a round trip.
     pub async fn task_get(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
-        one(get_query(owner, id, self.read.get_database_backend()), &self.read).await
+        match &self.getting {
+            Some(lane) => get::together(lane, owner, id).await,
+            None => one(get_query(owner, id, self.read.get_database_backend()), &self.read).await,
+        }
     }
 
     /// A page of the user's tasks, and whether there are more. One statement.
@@ -94,7 +98,20 @@ impl Store {
 impl Tx<'_> {
     /// The task, if it is the user's, locked until the transaction ends.
     pub async fn task_lock(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
-        one(get_query(owner, id, self.0.get_database_backend()).lock_exclusive(), &self.0).await
+        let backend = self.0.get_database_backend();
+        let query = get_query(owner, id, backend).lock_exclusive();
+        if backend != DbBackend::Postgres {
+            return one(query, &self.0).await;
+        }
+        let locked: Option<LockedRow> =
+            query.expr_as(seen_version(), "seen_version").into_model().one(&self.0).await?;
+        match locked {
+            // It waited for another transaction, and has the row as that left it, but the tags as they were before.
+            Some(LockedRow { row, seen_version }) if row.task.version != seen_version => {
+                one(get_query(owner, id, backend), &self.0).await
+            }
+            locked => locked.map(|locked| locked.row.into_task()).transpose(),
+        }
     }
 
     /// Writes a new task; [`Error::Exists`] when its id is taken.
@@ -118,12 +135,15 @@ impl Tx<'_> {
             .exec(&self.0)
             .await?;
         if before.content.tags != task.content.tags {
-            let old =
-                task_tags::Entity::delete_many().filter(task_tags::Column::TaskId.eq(task.id.as_uuid()));
-            old.exec(&self.0).await?;
-            self.tags_insert(task).await?;
+            self.tags_replace(task).await?;
         }
         Ok(())
+    }
+
+    pub(crate) async fn tags_replace(&self, task: &Task) -> Result<(), Error> {
+        let old = task_tags::Entity::delete_many().filter(task_tags::Column::TaskId.eq(task.id.as_uuid()));
+        old.exec(&self.0).await?;
+        self.tags_insert(task).await
     }
 
     async fn tags_insert(&self, task: &Task) -> Result<(), Error> {
@@ -194,14 +214,8 @@ impl Tx<'_> {
     /// other transactions wait.
     pub async fn sequence_advance(&self, owner: &UserId, changed: &[TaskId]) -> Result<(), Error> {
         let steps = i64::try_from(changed.len()).unwrap_or(i64::MAX);
-        let row = user_sequences::ActiveModel { user_id: Set(owner.to_string()), last_seq: Set(steps) };
-        let add = Expr::col((user_sequences::Entity, user_sequences::Column::LastSeq)).add(steps);
-        let raise = OnConflict::column(user_sequences::Column::UserId)
-            .value(user_sequences::Column::LastSeq, add)
-            .to_owned();
-        let raised =
-            user_sequences::Entity::insert(row).on_conflict(raise).exec_with_returning(&self.0).await?;
-        for (number, task) in (raised.last_seq - steps + 1..).zip(changed) {
+        let last = raise(&self.0, owner.as_str(), steps).await?;
+        for (number, task) in (last - steps + 1..).zip(changed) {
             let update = tasks::Entity::update_many()
                 .col_expr(tasks::Column::UserSeq, Expr::value(number))
                 .filter(tasks::Column::TaskId.eq(task.as_uuid()));
@@ -209,6 +223,22 @@ impl Tx<'_> {
         }
         Ok(())
     }
+}
+
+/// Raises the user's sequence; answers its last number.
+pub(crate) async fn raise(
+    connection: &impl ConnectionTrait,
+    user: &str,
+    steps: i64,
+) -> Result<i64, sea_orm::DbErr> {
+    let row = user_sequences::ActiveModel { user_id: Set(user.to_owned()), last_seq: Set(steps) };
+    let add = Expr::col((user_sequences::Entity, user_sequences::Column::LastSeq)).add(steps);
+    let raise = OnConflict::column(user_sequences::Column::UserId)
+        .value(user_sequences::Column::LastSeq, add)
+        .to_owned();
+    let raised =
+        user_sequences::Entity::insert(row).on_conflict(raise).exec_with_returning(connection).await?;
+    Ok(raised.last_seq)
 }
 
 /// The one way to start a query for a user's tasks.
@@ -227,7 +257,7 @@ pub(crate) fn list_query(owner: &UserId, listing: &Listing<'_>, backend: DbBacke
         query = query.filter(tasks::Column::DeleteTime.is_null());
     }
     for condition in &listing.filter.0 {
-        query = query.filter(sql_condition(condition));
+        query = query.filter(sql_condition(condition, backend));
     }
     let key = match listing.order.field {
         OrderField::CreateTime => tasks::Column::CreateTime,
@@ -281,6 +311,20 @@ fn with_tags(backend: DbBackend) -> Select<tasks::Entity> {
     tasks::Entity::find().expr_as(SimpleExpr::SubQuery(None, Box::new(tags.into())), "joined_tags")
 }
 
+/// The version of the task when the statement began. PostgreSQL gives the newest row to a statement that had to wait for
+/// its lock, while subqueries go on seeing what was there before.
+fn seen_version() -> SimpleExpr {
+    let seen = Alias::new("seen");
+    let same =
+        Expr::col((seen.clone(), tasks::Column::TaskId)).equals((tasks::Entity, tasks::Column::TaskId));
+    let version = Query::select()
+        .column((seen.clone(), tasks::Column::Version))
+        .from_as(tasks::Entity, seen)
+        .and_where(same)
+        .to_owned();
+    SimpleExpr::SubQuery(None, Box::new(version.into()))
+}
+
 fn tags_of_row() -> SelectStatement {
     let this = Expr::col((task_tags::Entity, task_tags::Column::TaskId));
     Query::select()
@@ -289,7 +333,7 @@ fn tags_of_row() -> SelectStatement {
         .to_owned()
 }
 
-fn sql_condition(condition: &Condition) -> SqlCondition {
+fn sql_condition(condition: &Condition, backend: DbBackend) -> SqlCondition {
     let all = SqlCondition::all();
     match condition {
         Condition::State(equal, state) => {
@@ -313,7 +357,13 @@ fn sql_condition(condition: &Condition) -> SqlCondition {
             // ASCII letters only: SQLite's lower() knows no others, and both sides must be folded alike.
             let pattern =
                 || LikeExpr::new(format!("%{}%", escape_like(&text.to_ascii_lowercase()))).escape('\\');
-            let lower = |column: tasks::Column| Func::lower(Expr::col((tasks::Entity, column)));
+            let lower = |column: tasks::Column| {
+                let column = Expr::col((tasks::Entity, column));
+                Func::lower(match backend {
+                    DbBackend::Postgres => Expr::cust_with_expr("$1 COLLATE \"C\"", column),
+                    _ => column,
+                })
+            };
             let title = Expr::expr(lower(tasks::Column::Title)).like(pattern());
             let description = Expr::expr(lower(tasks::Column::Description)).like(pattern());
             all.add(SqlCondition::any().add(title).add(description))
@@ -364,14 +414,22 @@ async fn page(
 
 /// A row of `tasks` together with its tags.
 #[derive(FromQueryResult)]
-struct TaskRow {
+pub(crate) struct TaskRow {
     #[sea_orm(nested)]
-    task: tasks::Model,
+    pub(crate) task: tasks::Model,
     joined_tags: Option<String>,
 }
 
+/// A task that is locked, and the version that the rest of its statement saw.
+#[derive(FromQueryResult)]
+struct LockedRow {
+    #[sea_orm(nested)]
+    row: TaskRow,
+    seen_version: i64,
+}
+
 impl TaskRow {
-    fn into_task(self) -> Result<Task, Error> {
+    pub(crate) fn into_task(self) -> Result<Task, Error> {
         from_row(self.task, self.joined_tags)
     }
 }

@@ -3,8 +3,13 @@
 use std::marker::PhantomData;
 use std::pin::Pin;
 
-use sea_orm::{DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
+};
 
+use crate::patience::in_time_or;
+use crate::postgres::Suspicion;
 use crate::{Error, Store};
 
 /// A transaction: what is done through it happens together, or not at all.
@@ -43,17 +48,33 @@ impl Store {
         E: From<Error>,
         F: for<'a> Fn(&'a Tx<'env>) -> Work<'a, T, E>,
     {
-        // IMMEDIATE: SQLite takes the write lock at once, instead of failing when the first statement that writes finds
-        // its snapshot out of date.
-        let options = TransactionOptions {
-            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        let tx = Tx(self.write.begin_with_options(options).await.map_err(Error::from)?, PhantomData);
+        let tx = Tx(begin(&self.write, &self.suspicion).await.map_err(Error::from)?, PhantomData);
         let answer = work(&tx).await?;
         tx.0.commit().await.map_err(Error::from)?;
         Ok(answer)
     }
+}
+
+/// Begins a transaction that writes.
+pub(crate) async fn begin(
+    write: &DatabaseConnection,
+    suspicion: &Suspicion,
+) -> Result<DatabaseTransaction, DbErr> {
+    // IMMEDIATE: SQLite takes the write lock at once, instead of failing when the first statement that writes finds its
+    // snapshot out of date.
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let (write, suspicion) = (write.clone(), suspicion.clone());
+    // Apart from the caller, who may give up: while BEGIN is under way the driver does not know yet that there is a
+    // transaction to roll back, and the connection would go back to the pool with it. The next statement on it would seem
+    // to be durable, and would not be. For the same reason nobody gets the connection of a BEGIN that is never answered.
+    let begun =
+        tokio::spawn(
+            async move { in_time_or(write.begin_with_options(options), || suspicion.condemn()).await },
+        );
+    begun.await.unwrap_or_else(|ended| Err(DbErr::Custom(ended.to_string())))
 }
 
 /// Whether an error means that the transaction should be tried again.

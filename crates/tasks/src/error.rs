@@ -1,9 +1,12 @@
 //! Why a call for tasks is refused.
 
+use std::time::Duration;
+
 use docket_domain::task::Refused;
-use docket_domain::{RequestId, Task, TaskId};
+use docket_domain::{RequestId, Task, TaskId, UserId};
 use docket_proto::v1::ErrorReason;
 use docket_rpc::Fault;
+use docket_rpc::status::RETRY_DELAY;
 use docket_store::Conflict;
 use docket_wire::InvalidFields;
 use tonic::Code;
@@ -64,6 +67,14 @@ pub enum Error {
         /// The predecessor.
         id: TaskId,
     },
+    /// The user has as many tasks as they may have.
+    #[error("{user} has {most} tasks, which is as many as one user may have")]
+    QuotaExceeded {
+        /// Whose tasks.
+        user: UserId,
+        /// How many they may have.
+        most: u64,
+    },
     /// Another change came in between.
     #[error("another change was made at the same time; try again")]
     Conflict,
@@ -97,6 +108,7 @@ impl Fault for Error {
             Self::NotFound { .. } => Code::NotFound,
             Self::IdTaken { .. } | Self::RequestIdReused { .. } => Code::AlreadyExists,
             Self::EtagMismatch { .. } | Self::Conflict => Code::Aborted,
+            Self::QuotaExceeded { .. } => Code::ResourceExhausted,
             Self::Refused { .. } | Self::SuccessorChanged { .. } | Self::PredecessorChanged { .. } => {
                 Code::FailedPrecondition
             }
@@ -112,6 +124,7 @@ impl Fault for Error {
             Self::IdTaken { .. } => ErrorReason::TaskIdTaken,
             Self::RequestIdReused { .. } => ErrorReason::RequestIdReused,
             Self::EtagMismatch { .. } => ErrorReason::EtagMismatch,
+            Self::QuotaExceeded { .. } => ErrorReason::QuotaExceeded,
             Self::Conflict => ErrorReason::Conflict,
             Self::Refused { refused: Refused::Deleted, .. } => ErrorReason::TaskDeleted,
             Self::Refused { .. } => ErrorReason::TaskState,
@@ -128,6 +141,11 @@ impl Fault for Error {
             Self::NotFound { id } | Self::IdTaken { id } | Self::PredecessorChanged { id } => {
                 vec![("task_id", id.to_string())]
             }
+            Self::QuotaExceeded { most, .. } => vec![
+                ("limit", "tasks_per_user".to_owned()),
+                ("value", most.to_string()),
+                ("unit", "tasks".to_owned()),
+            ],
             Self::RequestIdReused { id } => vec![("request_id", id.to_string())],
             Self::EtagMismatch { id, etag } => vec![("task_id", id.to_string()), ("etag", etag.clone())],
             Self::Refused { id, refused: Refused::Deleted, .. } => vec![("task_id", id.to_string())],
@@ -137,6 +155,21 @@ impl Fault for Error {
             Self::SuccessorChanged { id, successor } => {
                 vec![("task_id", id.to_string()), ("successor_id", successor.to_string())]
             }
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match (self.code(), self) {
+            // Another try meets another moment; with the etag of before, or no room, it would not.
+            (Code::Unavailable, _) | (_, Self::Conflict) => Some(RETRY_DELAY),
+            _ => None,
+        }
+    }
+
+    fn quota(&self) -> Option<(String, String)> {
+        match self {
+            Self::QuotaExceeded { user, .. } => Some((format!("user:{user}"), self.to_string())),
+            _ => None,
         }
     }
 

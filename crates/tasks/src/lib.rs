@@ -5,6 +5,7 @@ mod answer;
 mod error;
 mod mutation;
 mod occurrence;
+mod quota;
 mod service;
 
 use std::sync::Arc;
@@ -13,7 +14,6 @@ use docket_domain::source::{Clock, Ids};
 use docket_proto::v1::task_service_server::TaskServiceServer;
 use docket_store::Store;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
 
 pub use error::Error;
 
@@ -23,11 +23,14 @@ pub use error::Error;
 pub struct Config {
     /// The topic of task events.
     pub topic: String,
+    /// The most tasks that a user may have, deleted ones aside; 0 for no limit. Default 10,000. Occurrences of recurring
+    /// tasks come all the same.
+    pub max_per_user: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { topic: "task-events".to_owned() }
+        Self { topic: "task-events".to_owned(), max_per_user: 10_000 }
     }
 }
 
@@ -40,14 +43,12 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// Makes ids.
     pub ids: Arc<dyn Ids>,
-    /// Woken after a commit that left events in the outbox.
-    pub committed: Arc<Notify>,
 }
 
 impl Config {
     /// The service, to be added to a server.
     pub fn build(self, deps: Deps) -> TaskServiceServer<service::Service> {
-        TaskServiceServer::new(service::Service::new(self.topic, deps))
+        TaskServiceServer::new(service::Service::new(self, deps))
     }
 }
 

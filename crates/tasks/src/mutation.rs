@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use docket_domain::{Change, EventId, Instant, RequestId, Series, Task, TaskId, UserId};
 use docket_proto::v1;
+use docket_store::create::{Created, NewCall, NewTask};
 use docket_store::idempotency::{Call, Earlier};
 use docket_store::outbox::{NewEvent, Trace};
 use docket_store::{Conflict, Store, Tx};
@@ -154,10 +155,37 @@ impl Writer {
             Err(Stop::Checked(answer)) => return Ok(*answer),
             Err(Stop::Refused(error)) => return Err(error),
         };
+        self.committed();
+        Ok(answer)
+    }
+
+    /// Creates a task in one go with others that are created at the same time; false when nothing was written, and
+    /// [`Writer::mutate`] must find out what stands in the way.
+    pub(crate) async fn create(
+        &self,
+        asked: &Asked,
+        change: &Change,
+        answer: &v1::Task,
+    ) -> Result<bool, Error> {
+        let call = asked.call().map(|call| NewCall {
+            request_id: call.request_id,
+            method: call.method,
+            body_hash: call.body_hash,
+            response: answer.encode_to_vec(),
+        });
+        let time = change.after.create_time;
+        let new = NewTask { task: change.after.clone(), event: self.event(change, asked), call, time };
+        let done = self.store().task_create(new).await? == Created::Done;
+        if done {
+            self.committed();
+        }
+        Ok(done)
+    }
+
+    fn committed(&self) {
         // The transaction is durable, and nobody has been told of it yet.
         fail::fail_point!("after-commit", |_| std::process::abort());
-        self.deps.committed.notify_one();
-        Ok(answer)
+        self.deps.store.outbox_appended();
     }
 
     async fn attempt<'env, F>(
@@ -179,15 +207,27 @@ impl Writer {
             }
         }
         let effect = decide(tx, now).await?;
-        self.write(tx, asked, &effect).await?;
         let answer = docket_wire::answer::task_to_proto(&effect.answer);
-        if let (Some(call), None) = (asked.call(), &asked.foreseen) {
-            tx.call_answer(&call, answer.encode_to_vec()).await?;
-        }
+        let call = asked.call().filter(|_| asked.foreseen.is_none());
+        let kept = call.as_ref().map(|call| (call, answer.encode_to_vec()));
+        self.write(tx, asked, &effect, kept).await?;
         Ok(answer)
     }
 
-    async fn write(&self, tx: &Tx<'_>, asked: &Asked, effect: &Effect) -> Result<(), Error> {
+    /// Writes what was decided, and keeps the answer for a repetition of the call.
+    async fn write(
+        &self,
+        tx: &Tx<'_>,
+        asked: &Asked,
+        effect: &Effect,
+        kept: Option<(&Call<'_>, Vec<u8>)>,
+    ) -> Result<(), Error> {
+        if let [change @ Change { before: Some(before), after, .. }] = effect.changes.as_slice() {
+            for link in &effect.links {
+                follow(tx, link).await?;
+            }
+            return Ok(tx.task_change(before, after, self.event(change, asked), kept).await?);
+        }
         for change in &effect.changes {
             match &change.before {
                 Some(before) => tx.task_update(before, &change.after).await?,
@@ -197,12 +237,16 @@ impl Writer {
         for link in &effect.links {
             follow(tx, link).await?;
         }
-        if effect.changes.is_empty() {
-            return Ok(());
+        if !effect.changes.is_empty() {
+            let events = effect.changes.iter().map(|change| self.event(change, asked));
+            tx.outbox_append(events.collect()).await?;
+            let changed: Vec<TaskId> = effect.changes.iter().map(|change| change.after.id).collect();
+            tx.sequence_advance(&asked.user, &changed).await?;
         }
-        tx.outbox_append(effect.changes.iter().map(|change| self.event(change, asked)).collect()).await?;
-        let changed: Vec<TaskId> = effect.changes.iter().map(|change| change.after.id).collect();
-        Ok(tx.sequence_advance(&asked.user, &changed).await?)
+        match kept {
+            Some((call, response)) => Ok(tx.call_answer(call, response).await?),
+            None => Ok(()),
+        }
     }
 
     fn event(&self, change: &Change, asked: &Asked) -> NewEvent {

@@ -1,5 +1,7 @@
 //! `TaskService`: reads the request, asks the store, answers.
 
+use std::sync::Arc;
+
 use docket_domain::{Instant, RequestId, Series, SeriesId, Task, TaskId, TimeDelta, UserId, recurrence};
 use docket_proto::v1;
 use docket_proto::v1::preview_occurrences_response::Occurrence;
@@ -15,7 +17,8 @@ use tonic::{Request, Response, Status};
 
 use crate::mutation::{Asked, Decision, Effect, Link, Writer, digest};
 use crate::occurrence::{self, Predecessor};
-use crate::{Deps, Error};
+use crate::quota::Quota;
+use crate::{Config, Deps, Error};
 
 /// How long a completed task may wait for its successor before that counts as a gap.
 const GAP_AGE: TimeDelta = TimeDelta::seconds(60);
@@ -37,11 +40,13 @@ enum Step {
 #[derive(Clone)]
 pub struct Service {
     writer: Writer,
+    quota: Arc<Quota>,
 }
 
 impl Service {
-    pub(crate) fn new(topic: String, deps: Deps) -> Self {
-        Self { writer: Writer::new(topic, deps) }
+    pub(crate) fn new(config: Config, deps: Deps) -> Self {
+        let quota = Arc::new(Quota::new(config.max_per_user));
+        Self { writer: Writer::new(config.topic, deps), quota }
     }
 
     async fn get(&self, owner: &UserId, id: TaskId) -> Result<Task, Error> {
@@ -53,15 +58,27 @@ impl Service {
     }
 
     async fn create(&self, asked: Asked, create: request::Create) -> Result<v1::Task, Error> {
-        let id = create.task_id.unwrap_or_else(|| TaskId::from_uuid(self.writer.uuid()));
+        let chosen = create.task_id;
+        let id = chosen.unwrap_or_else(|| TaskId::from_uuid(self.writer.uuid()));
         let content = create.content.with_default_reminder();
         let change = Task::create(id, asked.user.clone(), content, self.new_series(), self.writer.now());
         let answer = task_to_proto(&change.after);
-        let asked = Asked { foreseen: Some(answer), validate_only: create.validate_only, ..asked };
-        let change = &change;
+        let asked = Asked { validate_only: create.validate_only, ..asked };
+        let admitted = self.quota.admits(self.writer.store(), &asked.user, self.writer.now()).await?;
+        // An id that the client chose may be taken, and only a transaction of its own can say so.
+        let plain = chosen.is_none() && !asked.validate_only && admitted.is_some();
+        if plain && self.writer.create(&asked, &change, &answer).await? {
+            return Ok(answer);
+        }
+        let asked = Asked { foreseen: Some(answer), ..asked };
+        let (change, owner, refused) = (&change, &asked.user, admitted.is_none());
         self.writer
             .mutate(&asked, &move |_, _| -> Decision<'_> {
                 Box::pin(async move {
+                    // Not before here: a call that is repeated is told what became of the first, quota or not.
+                    if refused {
+                        return Err(self.quota.refusal(owner));
+                    }
                     let claim = Link::claim(&change.after, None);
                     Ok(Effect { links: claim.into_iter().collect(), ..Effect::of(change.clone()) })
                 })
@@ -191,7 +208,10 @@ impl TaskService for Service {
     async fn delete_task(&self, request: Request<v1::DeleteTaskRequest>) -> Answer<v1::Task> {
         let transition = request::delete(request.get_ref()).map_err(Error::from).or_status()?;
         let asked = asked(&request, "DeleteTask", transition.request_id)?;
-        answer(self.transition(asked, transition, Step::Delete).await)
+        let owner = asked.user.clone();
+        let deleted = self.transition(asked, transition, Step::Delete).await;
+        self.quota.recount(&owner).await;
+        answer(deleted)
     }
 
     async fn complete_task(&self, request: Request<v1::CompleteTaskRequest>) -> Answer<v1::Task> {

@@ -61,6 +61,43 @@ struct TopicAnswer {
     status: i32,
 }
 
+/// Fields as in Dapr's `TopicEventBulkRequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct TopicEvents {
+    #[prost(string, tag = "1")]
+    id: String,
+    #[prost(message, repeated, tag = "2")]
+    entries: Vec<BulkEntry>,
+    #[prost(string, tag = "4")]
+    topic: String,
+    #[prost(string, tag = "5")]
+    pubsub_name: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct BulkEntry {
+    #[prost(string, tag = "1")]
+    entry_id: String,
+    #[prost(bytes = "vec", tag = "2")]
+    bytes: Vec<u8>,
+    #[prost(string, tag = "4")]
+    content_type: String,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct TopicAnswers {
+    #[prost(message, repeated, tag = "1")]
+    statuses: Vec<BulkAnswer>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct BulkAnswer {
+    #[prost(string, tag = "1")]
+    entry_id: String,
+    #[prost(int32, tag = "2")]
+    status: i32,
+}
+
 /// A due job. Fields as in Dapr's `JobEventRequest`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct JobEvent {
@@ -84,6 +121,17 @@ pub enum Answer {
     Retry,
     /// The sidecar shall drop it.
     Drop,
+}
+
+impl Answer {
+    fn of(status: i32) -> Self {
+        match status {
+            0 => Self::Success,
+            1 => Self::Retry,
+            2 => Self::Drop,
+            other => panic!("{other} is no answer to an event"),
+        }
+    }
 }
 
 /// Says things to an app, with metadata on every call.
@@ -113,12 +161,30 @@ impl Callback {
     /// Brings an event.
     pub async fn topic_event(&self, event: TopicEvent) -> Result<Answer, Status> {
         let answer: TopicAnswer = self.say("OnTopicEvent", event).await?;
-        match answer.status {
-            0 => Ok(Answer::Success),
-            1 => Ok(Answer::Retry),
-            2 => Ok(Answer::Drop),
-            other => panic!("{other} is no answer to an event"),
-        }
+        Ok(Answer::of(answer.status))
+    }
+
+    /// Brings published bytes in one batch; the answers are in their order.
+    pub async fn topic_events(
+        &self,
+        pubsub: &str,
+        topic: &str,
+        events: Vec<Vec<u8>>,
+    ) -> Result<Vec<Answer>, Status> {
+        let entry = |(index, bytes): (usize, Vec<u8>)| BulkEntry {
+            entry_id: index.to_string(),
+            bytes,
+            content_type: "application/octet-stream".to_owned(),
+        };
+        let request = TopicEvents {
+            id: uuid::Uuid::new_v4().to_string(),
+            entries: events.into_iter().enumerate().map(entry).collect(),
+            topic: topic.to_owned(),
+            pubsub_name: pubsub.to_owned(),
+        };
+        let TopicAnswers { mut statuses } = self.say("OnBulkTopicEvent", request).await?;
+        statuses.sort_by_key(|answer| answer.entry_id.parse::<usize>().expect("an entry's own id"));
+        Ok(statuses.into_iter().map(|answer| Answer::of(answer.status)).collect())
     }
 
     /// Brings a due job.

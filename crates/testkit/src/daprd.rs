@@ -29,6 +29,7 @@ pub struct DaprdBuilder {
     scheduler: Option<u16>,
     resources: BTreeMap<String, String>,
     api_token: Option<String>,
+    health_threshold: u32,
 }
 
 /// A sidecar.
@@ -54,6 +55,7 @@ impl Daprd {
             scheduler: None,
             resources: BTreeMap::new(),
             api_token: None,
+            health_threshold: 3,
         }
     }
 
@@ -147,6 +149,12 @@ impl DaprdBuilder {
         self
     }
 
+    /// After how many probes in vain it takes the app for ill, and stops its subscriptions: 3 by default.
+    pub fn health_threshold(mut self, probes: u32) -> Self {
+        self.health_threshold = probes;
+        self
+    }
+
     /// Starts it without waiting.
     pub fn spawn(self) -> Daprd {
         let (http, grpc, metrics) = (self.http.address(), self.grpc.address(), self.metrics.address());
@@ -175,6 +183,7 @@ impl DaprdBuilder {
                 "--enable-app-health-check".to_owned(),
                 "--app-health-probe-interval=1".to_owned(),
                 "--app-health-probe-timeout=1000".to_owned(),
+                format!("--app-health-threshold={}", self.health_threshold),
             ]);
             program.environment.insert("APP_API_TOKEN".to_owned(), token);
         }

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
-use docket_store::Store;
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -13,12 +12,14 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::client;
 use crate::port::Port;
 use crate::process::{Process, Program};
+use crate::storage::{Opened, Storage};
 use crate::user::User;
 
 /// A Docket to be started.
 #[derive(Debug)]
 pub struct DocketBuilder {
     program: Program,
+    storage: Storage,
     public: Port,
     app: Port,
     failpoints: Vec<String>,
@@ -28,6 +29,7 @@ pub struct DocketBuilder {
 #[derive(Debug)]
 pub struct Docket {
     process: Process,
+    storage: Storage,
     public: SocketAddr,
     app: SocketAddr,
 }
@@ -40,15 +42,18 @@ impl Docket {
         program.arguments = vec!["serve".to_owned()];
         for (name, value) in [
             ("DOCKET_DATA_DIR", ".".to_owned()),
-            ("DOCKET_DATABASE__URL", "sqlite:docket.db".to_owned()),
             ("DOCKET_LISTEN__PUBLIC", public.address().to_string()),
             ("DOCKET_LISTEN__APP", app.address().to_string()),
+            // A test's users are few, and fast.
+            ("DOCKET_LIMITS__RATE_PER_SECOND", "0".to_owned()),
             ("NO_COLOR", "1".to_owned()),
             ("RUST_BACKTRACE", "1".to_owned()),
         ] {
             program.environment.insert(name.to_owned(), value);
         }
-        DocketBuilder { program, public, app, failpoints: Vec::new() }
+        let builder =
+            DocketBuilder { program, storage: Storage::Sqlite, public, app, failpoints: Vec::new() };
+        builder.storage(&Storage::Sqlite)
     }
 
     /// Waits until it says that it is serving.
@@ -92,10 +97,8 @@ impl Docket {
     }
 
     /// Its database, opened once more.
-    pub async fn store(&self) -> Store {
-        let url = format!("sqlite:{}", self.folder().join("docket.db").display());
-        let config = docket_store::Config { url, read_connections: 1, ..docket_store::Config::default() };
-        Store::open(&config).await.expect("the database can be opened")
+    pub async fn database(&self) -> Opened {
+        self.storage.open(self.folder()).await
     }
 
     /// The public port.
@@ -113,6 +116,12 @@ impl DocketBuilder {
     /// The port that is meant for the sidecar.
     pub fn app_port(&self) -> u16 {
         self.app.number()
+    }
+
+    /// Keeps the data there. A database on PostgreSQL is to be migrated first.
+    pub fn storage(mut self, storage: &Storage) -> Self {
+        self.storage = storage.clone();
+        self.env("DOCKET_DATABASE__URL", &storage.url())
     }
 
     /// Sets a variable of its environment.
@@ -143,7 +152,7 @@ impl DocketBuilder {
         self.program.ports = vec![self.public, self.app];
         let mut process = Process::new(self.program);
         process.spawn();
-        Docket { process, public, app }
+        Docket { process, storage: self.storage, public, app }
     }
 
     /// Starts it, and waits until it serves.

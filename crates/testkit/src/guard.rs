@@ -5,12 +5,21 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use nix::sys::signal::Signal;
+
 /// Reads which process group there is, line by line. When there is nothing more to read, the test is over or dead:
-/// the last group is killed and the folder removed.
+/// the last group is killed and the folder removed. A group that has a way of its own to end gets ten seconds for it.
 const SCRIPT: &str = r#"
 group=
 while read -r line; do group=$line; done
-[ -z "$group" ] || kill -s KILL -- "-$group" 2>/dev/null
+if [ -n "$group" ]; then
+    if [ "$2" != KILL ]; then
+        kill -s CONT -- "-$group" && kill -s "$2" -- "-$group"
+        left=100
+        while [ $left -gt 0 ] && kill -s 0 -- "-$group"; do sleep 0.1; left=$((left - 1)); done
+    fi
+    kill -s KILL -- "-$group"
+fi 2>/dev/null
 rm -rf -- "$1"
 "#;
 
@@ -21,11 +30,12 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
-    /// Will remove the folder.
-    pub(crate) fn new(folder: &Path) -> Self {
+    /// Will remove the folder, after the end of a group by this signal.
+    pub(crate) fn new(folder: &Path, end: Signal) -> Self {
         let shell = Command::new("sh")
             .args(["-c", SCRIPT, "guard"])
             .arg(folder)
+            .arg(end.as_str().trim_start_matches("SIG"))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

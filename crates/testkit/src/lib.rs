@@ -1,4 +1,4 @@
-//! Real processes for tests: daprd, scheduler, docket.
+//! Real processes for tests: PostgreSQL, daprd, scheduler, docket.
 #![doc = include_str!("../README.md")]
 
 pub mod callback;
@@ -7,22 +7,32 @@ mod daprd;
 mod docket;
 mod guard;
 mod http;
+mod load;
 mod port;
+pub mod postgres;
 mod process;
+mod proxy;
 pub mod publish;
+mod replicas;
 mod scheduler;
 mod stack;
+mod storage;
 mod user;
 mod wait;
 
 pub use client::{Audit, Bearer, Tasks};
 pub use daprd::{Daprd, DaprdBuilder};
 pub use docket::{Docket, DocketBuilder};
+pub use load::{Chore, Load};
 pub use nix::sys::signal::Signal;
 pub use port::Port;
-pub use process::{Process, Program};
+pub use postgres::{Database, Postgres, Shutdown};
+pub use process::{Account, Process, Program};
+pub use proxy::{End, Proxy, Way};
+pub use replicas::{Replicas, ReplicasBuilder, expect_shares};
 pub use scheduler::{Scheduler, SchedulerBuilder};
 pub use stack::{Stack, StackBuilder};
+pub use storage::{Opened, Storage};
 pub use user::{User, at, due, once, repeating};
 pub use wait::wait_for;
 
@@ -35,9 +45,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// The program that an environment variable names.
 fn tool(variable: &str) -> PathBuf {
     let Some(path) = std::env::var_os(variable).map(PathBuf::from) else {
-        panic!(
-            "{variable} is not set: these tests need real Dapr programs; run them with `cargo xtask test`"
-        );
+        panic!("{variable} is not set: these tests need real programs; run them with `cargo xtask test`");
     };
     // Absolute, since every process runs in a folder of its own.
     path.canonicalize().unwrap_or_else(|error| panic!("{variable} names {}: {error}", path.display()))

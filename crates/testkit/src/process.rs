@@ -1,10 +1,16 @@
 //! A child process: its folder, its log, its ports, its end.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -21,6 +27,9 @@ const INHERITED: [&str; 4] = ["HOME", "PATH", "TMPDIR", "LLVM_PROFILE_FILE"];
 /// How much of a log a failed test shows.
 const LAST_LINES: usize = 30;
 
+/// How long a program may take to end in its own way. The guard waits as long.
+const END: Duration = Duration::from_secs(10);
+
 /// What is to be run.
 #[derive(Debug)]
 pub struct Program {
@@ -36,6 +45,19 @@ pub struct Program {
     pub first_environment: BTreeMap<String, String>,
     /// The ports that it will listen on.
     pub ports: Vec<Port>,
+    /// The account that it runs under, when that is another than the test's. Its folder belongs to it.
+    pub account: Option<Account>,
+    /// What ends it when it is dropped: SIGKILL, or what is as fast but lets it take back what the kernel would keep.
+    pub end: Signal,
+}
+
+/// A user of this machine and its group, by number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Account {
+    /// The user.
+    pub user: u32,
+    /// The group.
+    pub group: u32,
 }
 
 impl Program {
@@ -48,6 +70,8 @@ impl Program {
             environment: BTreeMap::new(),
             first_environment: BTreeMap::new(),
             ports: Vec::new(),
+            account: None,
+            end: Signal::SIGKILL,
         }
     }
 }
@@ -68,7 +92,10 @@ impl Process {
         let prefix = format!("docket-test-{}-", program.name);
         let folder =
             tempfile::Builder::new().prefix(&prefix).tempdir().expect("a temporary folder can be made");
-        let guard = Guard::new(folder.path());
+        if let Some(Account { user, group }) = program.account {
+            chown(folder.path(), Some(user), Some(group)).expect("a folder can be given away");
+        }
+        let guard = Guard::new(folder.path(), program.end);
         Self { program, child: None, guard, folder }
     }
 
@@ -115,9 +142,16 @@ impl Process {
 
     /// The program in its folder and environment, without arguments.
     pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(&self.program.file);
-        let inherited = INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        command.current_dir(self.folder.path()).env_clear().envs(inherited).envs(&self.program.environment);
+        self.command_of(&self.program.file)
+    }
+
+    /// Another program in the same folder and environment, under the same account.
+    pub(crate) fn command_of(&self, file: &Path) -> Command {
+        let mut command = Command::new(file);
+        command.current_dir(self.folder.path()).env_clear().envs(inherited()).envs(&self.program.environment);
+        if let Some(Account { user, group }) = self.program.account {
+            command.uid(user).gid(group);
+        }
         command
     }
 
@@ -144,6 +178,22 @@ impl Process {
             let _ = child.wait();
             self.guard.watch(None);
         }
+    }
+
+    /// Ends it in its own way, and by SIGKILL when that takes too long.
+    fn end(&mut self) {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let Some(child) = &mut self.child else { return };
+        if self.program.end != Signal::SIGKILL {
+            let group = group(child);
+            // A process that is paused would not hear it.
+            let _ = killpg(group, Signal::SIGCONT).and_then(|()| killpg(group, self.program.end));
+            let deadline = Instant::now() + END;
+            while matches!(child.try_wait(), Ok(None)) && Instant::now() < deadline {
+                std::thread::sleep(PAUSE);
+            }
+        }
+        self.kill();
     }
 
     /// Asks it to end (SIGTERM), and waits until it has.
@@ -226,132 +276,20 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        self.kill();
+        self.end();
         if std::thread::panicking() {
             self.show_log();
         }
     }
 }
 
+/// What every program gets of the test's own environment.
+pub(crate) fn inherited() -> impl Iterator<Item = (&'static str, OsString)> {
+    INHERITED.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)))
+}
+
 /// The group that a child leads.
 fn group(child: &Child) -> Pid {
     // A pid_t, which the standard library shows as unsigned.
     Pid::from_raw(child.id().cast_signed())
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{BufRead as _, BufReader};
-    use std::os::unix::process::ExitStatusExt as _;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use nix::sys::signal::kill;
-
-    use super::*;
-
-    fn shell(script: &str) -> Process {
-        let mut program = Program::new("shell", "sh");
-        program.arguments = vec!["-c".to_owned(), script.to_owned()];
-        let mut process = Process::new(program);
-        process.spawn();
-        process
-    }
-
-    fn runs(id: i32) -> bool {
-        kill(Pid::from_raw(id), None).is_ok()
-    }
-
-    /// Leaves a grandchild, as a program that starts others would.
-    const FAMILY: &str = "sleep 1000 & echo grandchild $!; wait";
-
-    async fn grandchild(process: &Process) -> i32 {
-        let line = process.wait_for_log("grandchild ").await;
-        line.rsplit(' ').next().unwrap().parse().unwrap()
-    }
-
-    #[tokio::test]
-    async fn panic_leaves_no_process_and_no_folder() {
-        let process = shell(FAMILY);
-        let (child, grandchild) = (process.id().unwrap().cast_signed(), grandchild(&process).await);
-        let folder = process.folder().to_owned();
-        assert!(runs(child) && runs(grandchild) && folder.is_dir());
-        let fails = || {
-            let _process = process;
-            panic!("the test fails");
-        };
-        catch_unwind(AssertUnwindSafe(fails)).unwrap_err();
-        assert!(!runs(child) && !folder.exists());
-        // Nobody's child any more, so it is init who lets go of it.
-        wait_for("the grandchild's end", PATIENCE, async || {
-            (!runs(grandchild)).then_some(()).ok_or("runs".into())
-        })
-        .await;
-    }
-
-    /// The test kills itself, as a time-out of CI or an out-of-memory killer would.
-    #[tokio::test]
-    async fn killed_test_process_leaves_no_process_and_no_folder() {
-        const VICTIM: &str = "DOCKET_TESTKIT_VICTIM";
-        if std::env::var_os(VICTIM).is_some() {
-            let process = shell(FAMILY);
-            eprintln!("victim: {} {}", grandchild(&process).await, process.folder().display());
-            return std::future::pending().await;
-        }
-        let name = "process::tests::killed_test_process_leaves_no_process_and_no_folder";
-        let mut victim = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", name, "--nocapture"])
-            .env(VICTIM, "1")
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(victim.stderr.take().unwrap()).lines();
-        let line = lines.map(Result::unwrap).find(|line| line.contains("victim: ")).unwrap();
-        let (id, folder) = line.split_once("victim: ").unwrap().1.split_once(' ').unwrap();
-        let (id, folder) = (id.parse().unwrap(), Path::new(folder));
-        assert!(runs(id) && folder.is_dir());
-        victim.kill().unwrap();
-        victim.wait().unwrap();
-        wait_for("the end of what it left", PATIENCE, async || match (runs(id), folder.exists()) {
-            (false, false) => Ok(()),
-            (runs, exists) => Err(format!("process runs: {runs}, folder exists: {exists}")),
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn signals_arrive_and_ends_are_told() {
-        let mut process = shell("trap 'echo asked; exit 7' TERM; echo up; while :; do sleep 0.01; done");
-        process.wait_for_log("up").await;
-        process.pause();
-        process.signal(Signal::SIGTERM);
-        let stat = format!("/proc/{}/stat", process.id().unwrap());
-        wait_for("a stop", PATIENCE, async || match std::fs::read_to_string(&stat) {
-            Ok(stat) if stat.contains(") T ") => Ok(()),
-            other => Err(format!("{other:?}")),
-        })
-        .await;
-        assert!(!process.log_text().contains("asked"));
-        process.resume();
-        assert_eq!(process.wait_exit().await.code(), Some(7));
-        assert!(process.log_text().contains("asked"));
-
-        process.spawn();
-        process.signal(Signal::SIGABRT);
-        assert_eq!(process.wait_exit().await.signal(), Some(Signal::SIGABRT as i32));
-    }
-
-    #[tokio::test]
-    async fn first_environment_is_gone_after_the_first_start() {
-        let mut program = Program::new("shell", "sh");
-        program.arguments = vec!["-c".to_owned(), "echo \"$FIRST:$EVER:$CARGO_PKG_NAME\"".to_owned()];
-        program.environment.insert("EVER".to_owned(), "e".to_owned());
-        program.first_environment.insert("FIRST".to_owned(), "f".to_owned());
-        let mut process = Process::new(program);
-        for _ in 0..2 {
-            process.spawn();
-            assert!(process.wait_exit().await.success());
-        }
-        assert_eq!(process.log_text(), "f:e:\n:e:\n");
-    }
 }

@@ -18,6 +18,7 @@ pub struct SchedulerBuilder {
 #[derive(Debug)]
 pub struct Scheduler {
     process: Process,
+    port: u16,
     health: std::net::SocketAddr,
 }
 
@@ -29,6 +30,11 @@ impl Scheduler {
             health: Port::reserve(),
             etcd: [Port::reserve(), Port::reserve()],
         }
+    }
+
+    /// The port that sidecars connect to.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Waits until it answers.
@@ -72,7 +78,7 @@ impl SchedulerBuilder {
         program.ports = [self.port, self.health].into_iter().chain(self.etcd).collect();
         let mut process = Process::new(program);
         process.spawn();
-        Scheduler { process, health }
+        Scheduler { process, port, health }
     }
 
     /// Starts it, and waits until it answers.

@@ -125,6 +125,22 @@ impl User {
         }
     }
 
+    /// Every entry of the user's audit log.
+    pub async fn audit_log(&self) -> Vec<v1::AuditEntry> {
+        let mut all = Vec::new();
+        let mut request =
+            v1::ListAuditEntriesRequest { page_size: 500, ..v1::ListAuditEntriesRequest::default() };
+        loop {
+            let page = self.audit().list_audit_entries(request.clone()).await;
+            let page = page.unwrap_or_else(|status| panic!("ListAuditEntries: {status}")).into_inner();
+            all.extend(page.entries);
+            if page.next_page_token.is_empty() {
+                return all;
+            }
+            request.page_token = page.next_page_token;
+        }
+    }
+
     /// The occurrences of a task's series in their order, the task itself among them.
     pub async fn series_of(&self, task: &v1::Task) -> Vec<v1::Task> {
         assert!(!task.series_id.is_empty(), "task {:?} is in no series", task.title);

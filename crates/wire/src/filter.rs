@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use docket_domain::content::{Invalid, Priority};
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
 use docket_domain::series::start_of_day;
-use docket_domain::{Instant, Tags};
+use docket_domain::{Description, Instant, Tags};
 
 use crate::value;
 use cursor::{Cursor, Operator, Value, shorten};
@@ -187,6 +187,8 @@ fn text(operator: Operator, value: &Value) -> Result<Condition, Invalid> {
     if text.is_empty() {
         return Err(value.start.error("the text to look for must not be empty"));
     }
+    // No text has them, and not every database takes them.
+    Description::parse(text).map_err(|rule| value.start.error(format!("the text to look for {rule}")))?;
     Ok(Condition::Text(text.to_owned()))
 }
 

@@ -7,11 +7,14 @@ use chrono_tz::Tz;
 use docket_domain::Instant;
 use docket_domain::content::{Channel, Invalid, Priority, Reminder};
 use docket_domain::recurrence::{Anchor, Missed, MonthEnd, Pattern};
+use docket_domain::series::WallClock;
 use docket_proto::{event, v1};
 use pbjson_types as pb;
 
 /// The last second that the API can say: 9999-12-31T23:59:59Z.
 const MAX_SECONDS: i64 = 253_402_300_799;
+
+const SECONDS_OF_DAY: i64 = 86_400;
 
 /// Reads an instant of the API: years 1970 to 9999, cut to the microsecond.
 pub(crate) fn instant(timestamp: pb::Timestamp) -> Result<Instant, Invalid> {
@@ -22,8 +25,11 @@ pub(crate) fn instant(timestamp: pb::Timestamp) -> Result<Instant, Invalid> {
 }
 
 /// Reads an instant that Docket wrote itself. The start of an all-day task's first possible day lies in 1969 in half of
-/// the world, so years are not limited.
+/// the world.
 pub(crate) fn stored_instant(timestamp: pb::Timestamp) -> Result<Instant, Invalid> {
+    if !(-SECONDS_OF_DAY..=MAX_SECONDS).contains(&timestamp.seconds) {
+        return Err(invalid("must be from 1969-12-31T00:00:00Z to 9999-12-31T23:59:59.999999999Z"));
+    }
     let nanos = u32::try_from(timestamp.nanos).ok().filter(|nanos| *nanos < 1_000_000_000);
     nanos
         .and_then(|nanos| DateTime::from_timestamp(timestamp.seconds, nanos))
@@ -62,6 +68,16 @@ pub(crate) fn date(text: &str) -> Result<NaiveDate, Invalid> {
     let day = if shape { NaiveDate::parse_from_str(text, "%Y-%m-%d").ok() } else { None };
     day.filter(|day| day.year() >= 1970)
         .ok_or_else(|| invalid("must be a calendar day, YYYY-MM-DD, from 1970-01-01 to 9999-12-31"))
+}
+
+/// Reads the wall-clock time that a series counts from. Clocks show other days than UTC at both ends of the years 1970 to
+/// 9999.
+pub(crate) fn wall_clock(text: &str) -> Result<WallClock, Invalid> {
+    let wall: WallClock = text.parse()?;
+    if !(1969..=10_000).contains(&wall.day().year()) {
+        return Err(invalid("must lie in the years 1969 to 10000"));
+    }
+    Ok(wall)
 }
 
 /// Reads an IANA zone name in its exact spelling; empty means UTC.

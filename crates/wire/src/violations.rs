@@ -16,10 +16,14 @@ pub struct Violation {
 #[error("{}", summary(.0))]
 pub struct InvalidFields(pub Vec<Violation>);
 
+/// The first violation and how many more there are: an answer carries them all as details, and its trailers must not grow
+/// beyond what clients take.
 fn summary(violations: &[Violation]) -> String {
-    let lines: Vec<String> =
-        violations.iter().map(|one| format!("{} {}", one.field, one.description)).collect();
-    lines.join("; ")
+    match violations {
+        [] => "the request is invalid".to_owned(),
+        [one] => format!("{} {}", one.field, one.description),
+        [one, rest @ ..] => format!("{} {} (and {} more)", one.field, one.description, rest.len()),
+    }
 }
 
 /// Gathers violations while a request is parsed.

@@ -314,6 +314,19 @@ fn damage_is_named() {
         ("/payload/recurring_interval", Value::Null, "payload.recurring_interval must be from 1 to 999"),
         ("/payload/reminders", json!([{}]), "payload.reminders[0] needs one of offset and remind_time"),
         ("/payload/series/start", json!("noon"), "payload.series.start must be YYYY-MM-DD"),
+        ("/payload/series/start", json!("-262143-01-01"), "payload.series.start must lie in the years 1969"),
+        (
+            "/payload/series/start",
+            json!("+10001-01-01T00:00:00"),
+            "payload.series.start must lie in the years",
+        ),
+        // In the years of RFC 3339, and still later than what can be written again.
+        ("/payload/due_time", json!("9999-12-31T23:59:59-00:01"), "payload.due_time must be from 1969-12-31"),
+        (
+            "/payload/update_time",
+            json!("0001-01-01T00:00:00Z"),
+            "payload.update_time must be from 1969-12-31",
+        ),
         ("/payload/series/index", Value::Null, "payload.series.index must be from 1"),
         ("/payload/create_time", Value::Null, "payload.create_time is required"),
     ];

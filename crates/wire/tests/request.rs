@@ -14,6 +14,7 @@ use docket_wire::{InvalidFields, Violations};
 use pbjson_types as pb;
 
 const ID: &str = "0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e1f";
+const OTHER_ID: &str = "0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e20";
 
 fn at(text: &str) -> Instant {
     text.parse().unwrap()
@@ -111,12 +112,12 @@ fn a_creation_takes_every_field_and_passes_over_output_only_ones() {
         task: Some(task),
         request_id: ID.into(),
         validate_only: true,
-        occurrence_of: Some(v1::create_task_request::OccurrenceOf { task_id: ID.into(), version: 3 }),
+        occurrence_of: Some(v1::create_task_request::OccurrenceOf { task_id: OTHER_ID.into(), version: 3 }),
     };
     let create = request::create(&request).unwrap();
     assert_eq!(create.task_id, Some(ID.parse().unwrap()));
     assert_eq!(create.request_id, Some(ID.parse().unwrap()));
-    assert_eq!(create.occurrence_of, Some((ID.parse().unwrap(), 3)));
+    assert_eq!(create.occurrence_of, Some((OTHER_ID.parse().unwrap(), 3)));
     assert!(create.validate_only);
     let content = create.content;
     assert_eq!(content.tags.as_slice(), ["home", "work"]);
@@ -248,6 +249,7 @@ fn all_violations_are_told_at_once() {
         "request_id",
         "occurrence_of.task_id",
         "occurrence_of.version",
+        "task.due_time",
     ];
     assert_eq!(fields(request::create(&request)), expected);
 
@@ -257,7 +259,26 @@ fn all_violations_are_told_at_once() {
 
     // They must fit into the trailers of an answer.
     let flood = v1::Task { tags: vec![String::new(); 10_000], ..timed() };
-    assert_eq!(fields(created(flood)).len(), Violations::MAX);
+    let error = created(flood).unwrap_err();
+    assert_eq!(error.to_string(), "task.tags[0] must have 1 to 64 characters (and 31 more)");
+    assert_eq!(fields::<()>(Err(error)).len(), Violations::MAX);
+}
+
+#[test]
+fn an_occurrence_is_due_and_has_a_name_of_its_own() {
+    let of = v1::create_task_request::OccurrenceOf { task_id: ID.into(), version: 1 };
+    let create = |task| {
+        request::create(&v1::CreateTaskRequest {
+            task: Some(task),
+            occurrence_of: Some(of.clone()),
+            ..v1::CreateTaskRequest::default()
+        })
+    };
+    assert!(create(v1::Task { task_id: OTHER_ID.into(), ..repeating() }).is_ok());
+    let same = v1::Task { task_id: ID.to_uppercase(), due: None, ..timed() };
+    assert_eq!(fields(create(same)), ["task.task_id", "task.due_time"]);
+    let broken = v1::Task { due: Some(task::Due::DueDate("soon".into())), ..timed() };
+    assert_eq!(fields(create(broken)), ["task.due_date"]);
 }
 
 #[test]
@@ -351,6 +372,8 @@ fn a_preview_is_of_a_task_or_of_what_might_become_one() {
     assert_eq!(fields(preview(Some(Source::Task(timed())), 1)), ["task.recurrence"]);
     let undated = v1::Task { due: None, ..repeating() };
     assert_eq!(fields(preview(Some(Source::Task(undated)), 1)), ["task.recurrence"]);
+    let misnamed = v1::Task { task_id: "7".into(), title: String::new(), ..repeating() };
+    assert_eq!(fields(preview(Some(Source::Task(misnamed)), 1)), ["task.task_id", "task.title"]);
 }
 
 #[test]

@@ -27,9 +27,8 @@ pub(crate) fn run() -> Result<()> {
     check("lints", &mut || {
         let lints = ["--all-targets", "--", "-D", "warnings"];
         process::run(workspace::cargo().args(["clippy", "--workspace"]).args(lints))?;
-        process::run(
-            workspace::cargo().args(["clippy", "-p", "docket-server", "--features", "e2e"]).args(lints),
-        )
+        let features = workspace::default_ring()?;
+        process::run(workspace::cargo().args(["clippy", "--workspace", "--features", &features]).args(lints))
     });
     let tools = plan.carry_out()?;
     let (buf, deny) = (tools.of(Tool::Buf)?, tools.of(Tool::CargoDeny)?);

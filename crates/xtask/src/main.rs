@@ -1,8 +1,10 @@
 //! The door to everything that a fresh checkout needs.
 #![doc = include_str!("../README.md")]
 
+mod bench;
 mod check;
 mod dev;
+mod fuzz;
 mod guard;
 mod process;
 mod progress;
@@ -27,8 +29,12 @@ struct Args {
 enum Command {
     /// Runs Docket on this machine, with a real sidecar and scheduler, until Ctrl-C.
     Dev(dev::Args),
-    /// Runs the tests: the unit ring, then the default ring against a real sidecar.
+    /// Runs the tests: the unit ring, then the default ring against a real sidecar and PostgreSQL.
     Test(test::Args),
+    /// Measures Docket against pgbench with the same statements on the same PostgreSQL.
+    Bench(bench::Args),
+    /// Feeds random input to everything that reads input.
+    Fuzz(fuzz::Args),
     /// Finds or builds the programs that the other commands use.
     Tools(tools::Args),
     /// Checks everything that needs no test: format, lints, dependencies, contract, layout.
@@ -42,6 +48,8 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Dev(args) => dev::run(args),
         Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Tools(args) => tools::run(&args),
         Command::Check => check::run(),
         Command::Guard => guard::run(),

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::workspace;
+use crate::workspace::{self, DEFAULT_RING};
 
 /// More than this is no longer read at one go.
 const MOST_LINES: usize = 450;
@@ -18,14 +18,15 @@ const MOST_LINES: usize = 450;
 const TARGETS: [&str; 3] = ["docket-audit", "docket-recurrence", "docket-tasks"];
 
 /// Crates that only some may use.
-const RESERVED: [(&str, &[&str]); 3] = [
+const RESERVED: [(&str, &[&str]); 4] = [
     ("dapr", &["docket-sidecar"]),
     ("sea-orm", &["docket-store", "docket-migration"]),
     ("sea-orm-migration", &["docket-migration"]),
+    ("tokio-postgres", &["docket-testkit"]),
 ];
 
 /// How the names of the tests of the default ring begin.
-const DEFAULT_RING: &str = "e2e_";
+const DEFAULT_RING_NAMES: &str = "e2e_";
 
 /// What the rules of the domain must not know of.
 const IMPURE: [&str; 7] = ["dapr", "docket-proto", "prost", "sea-orm", "tokio", "tonic", "tonic-types"];
@@ -98,10 +99,10 @@ fn of_files(package: &Package) -> Result<Vec<String>> {
 
 /// The rules of integration tests: the default ring is found by the names.
 fn of_tests(tests: &[(String, bool)]) -> Vec<String> {
-    let wrong = tests.iter().filter(|(name, e2e)| name.starts_with(DEFAULT_RING) != *e2e);
+    let wrong = tests.iter().filter(|(name, e2e)| name.starts_with(DEFAULT_RING_NAMES) != *e2e);
     wrong
         .map(|(name, _)| {
-            format!("test {name}: `{DEFAULT_RING}` begins the name if, and only if, it needs the feature e2e")
+            format!("test {name}: `{DEFAULT_RING_NAMES}` begins the name if, and only if, it needs the feature {DEFAULT_RING}")
         })
         .collect()
 }
@@ -127,13 +128,7 @@ fn of_uses(name: &str, uses: &BTreeSet<String>) -> Vec<String> {
 
 /// The packages of the workspace as cargo sees them.
 fn packages() -> Result<Vec<Package>> {
-    let mut cargo = workspace::cargo();
-    cargo.args(["metadata", "--no-deps", "--format-version=1", "--offline"]);
-    let output = cargo.output().context("cannot run cargo metadata")?;
-    anyhow::ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata answers no JSON")?;
-    let packages = metadata["packages"].as_array().context("cargo metadata names no packages")?;
-    Ok(packages.iter().map(package).collect())
+    Ok(workspace::packages()?.iter().map(package).collect())
 }
 
 fn package(package: &Value) -> Package {
@@ -147,7 +142,9 @@ fn package(package: &Value) -> Package {
     Package {
         name: text(&package["name"]),
         manifest: text(&package["manifest_path"]).into(),
-        tests: tests.map(|test| (text(&test["name"]), has(test, "required-features", "e2e"))).collect(),
+        tests: tests
+            .map(|test| (text(&test["name"]), has(test, "required-features", DEFAULT_RING)))
+            .collect(),
         roots: roots.map(|target| text(&target["src_path"]).into()).collect(),
         uses: list("dependencies").map(|dependency| text(&dependency["name"])).collect(),
     }

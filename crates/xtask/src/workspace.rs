@@ -4,7 +4,11 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail, ensure};
+use serde_json::Value;
+
+/// The feature that a package's tests of the default ring need.
+pub(crate) const DEFAULT_RING: &str = "e2e";
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -27,6 +31,28 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
+/// The packages of the workspace, as cargo describes them.
+pub(crate) fn packages() -> Result<Vec<Value>> {
+    let mut cargo = cargo();
+    cargo.args(["metadata", "--no-deps", "--format-version=1", "--offline"]);
+    let output = cargo.output().context("cannot run cargo metadata")?;
+    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let mut metadata: Value =
+        serde_json::from_slice(&output.stdout).context("cargo metadata answers no JSON")?;
+    match metadata["packages"].take() {
+        Value::Array(packages) => Ok(packages),
+        _ => bail!("cargo metadata names no packages"),
+    }
+}
+
+/// The features that switch the default ring on: `<package>/e2e` of every package that has one.
+pub(crate) fn default_ring() -> Result<String> {
+    let packages = packages()?;
+    let with = packages.iter().filter(|package| package["features"].get(DEFAULT_RING).is_some());
+    let features = with.filter_map(|package| Some(format!("{}/{DEFAULT_RING}", package["name"].as_str()?)));
+    Ok(features.collect::<Vec<_>>().join(","))
+}
+
 /// The folder of what was built and can be built again.
 pub(crate) fn cache() -> Result<PathBuf> {
     let set = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
@@ -40,4 +66,19 @@ pub(crate) fn cache() -> Result<PathBuf> {
 /// The user's folder.
 pub(crate) fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").filter(|home| !home.is_empty()).map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_ring_is_of_all_packages_that_have_one() {
+        let features = default_ring().unwrap();
+        let features: Vec<&str> = features.split(',').collect();
+        for expect in ["docket-server/e2e", "docket-testkit/e2e"] {
+            assert!(features.contains(&expect), "{features:?}");
+        }
+        assert!(!features.contains(&"docket-domain/e2e"), "{features:?}");
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::support::{LONG, SECRET, now, request, start, token, told};
 
-fn claims(changes: &[(&str, Value)]) -> Value {
+pub(crate) fn claims(changes: &[(&str, Value)]) -> Value {
     let at = now().timestamp();
     let mut claims = json!({"iss": "docket", "aud": "docket", "sub": "alice", "iat": at, "exp": at + 60});
     for (name, value) in changes {
@@ -25,7 +25,7 @@ fn signed(changes: &[(&str, Value)], algorithm: Algorithm, secret: &str) -> Stri
     jsonwebtoken::encode(&Header::new(algorithm), &claims(changes), &key).unwrap()
 }
 
-fn unsigned() -> String {
+pub(crate) fn unsigned() -> String {
     let part = |value: Value| URL_SAFE_NO_PAD.encode(value.to_string());
     format!("{}.{}.", part(json!({"alg": "none", "typ": "JWT"})), part(claims(&[])))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use docket_proto::v1::audit_service_client::AuditServiceClient;
 use docket_rpc::shell::Rules;
-use docket_rpc::{Health, Port, ShellLayer};
+use docket_rpc::{Health, LimitsConfig, Port, ShellLayer};
 use http::Response;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -21,7 +21,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 use tower::{Layer as _, Service as _};
 
-use crate::support::{Audit, LONG, Stopped, authenticator, plain, routes, start, token, told};
+use crate::support::{Audit, LONG, Stopped, authenticator, limits, plain, routes, start, token, told};
 
 #[tokio::test]
 async fn calls_under_way_finish_new_ones_are_refused_and_watchers_hear_of_it() {
@@ -47,7 +47,7 @@ async fn calls_under_way_finish_new_ones_are_refused_and_watchers_hear_of_it() {
     server.gate.notify_one();
     let answer = under_way.await.unwrap().expect("finished");
     assert_eq!(answer.get_ref().entries[0].user_id, "alice");
-    (&mut server.served).await.unwrap().expect("drained");
+    (&mut server.served).await.expect("drained");
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_call_that_outlasts_the_drain_is_given_up_and_told() {
     let status = under_way.await.unwrap().expect_err("given up");
     assert_eq!(told(&status), "Unavailable UNAVAILABLE");
     assert_eq!(server.events.recv().await, Some("ended"), "its future is dropped");
-    (&mut server.served).await.unwrap().expect("stopped all the same");
+    (&mut server.served).await.expect("stopped all the same");
     let mut rest = Vec::new();
     // Closed or reset, but not open.
     let _ = silent.read_to_end(&mut rest).await;
@@ -77,7 +77,8 @@ async fn peers_that_hang_do_not_hold_up_a_drain_without_calls() {
     let _silent = TcpStream::connect(server.address).await.unwrap();
     let stream = TcpStream::connect(server.address).await.unwrap();
     let (mut client, mut connection) = h2::client::handshake(stream).await.unwrap();
-    let request = http::Request::post(format!("http://{}/docket.v1.AuditService/Nope", server.address));
+    let request = http::Request::post(format!("http://{}/docket.v1.AuditService/Nope", server.address))
+        .header("content-type", "application/grpc");
     let (answer, _) = client.send_request(request.body(()).unwrap(), true).unwrap();
     tokio::select! {
         answer = answer => assert_eq!(answer.unwrap().status(), 200),
@@ -86,7 +87,7 @@ async fn peers_that_hang_do_not_hold_up_a_drain_without_calls() {
 
     server.shutdown.cancel();
     let stopped = tokio::time::timeout(LONG / 4, &mut server.served).await;
-    stopped.expect("long before the drain is over").unwrap().expect("stopped");
+    stopped.expect("long before the drain is over").expect("stopped");
 }
 
 /// Between the first GOAWAY and the close a client's call may still arrive; whether it does is the network's choice,
@@ -102,6 +103,7 @@ async fn a_call_that_arrives_during_the_drain_is_told_when_to_come_back() {
         authenticator: Arc::new(authenticator()),
         clock: Arc::new(Stopped),
         max_deadline: Duration::from_secs(30),
+        limits: limits(&LimitsConfig::default()),
         draining: draining.clone(),
         cut: CancellationToken::new(),
         calls: TaskTracker::new(),

@@ -8,11 +8,15 @@ use docket_domain::{Clock, Instant};
 use docket_proto::v1::audit_service_client::AuditServiceClient;
 use docket_proto::v1::audit_service_server::{AuditService, AuditServiceServer};
 use docket_proto::v1::{AuditEntry, ListAuditEntriesRequest, ListAuditEntriesResponse};
-use docket_rpc::{Authenticator, Health, Port, Secret, Server, auth, caller, reflection, server};
+use docket_rpc::{
+    Authenticator, Health, Limits, LimitsConfig, Port, Secret, Server, Signer, Tls, auth, caller, reflection,
+    server,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::transport::Channel;
@@ -42,7 +46,8 @@ pub(crate) fn authenticator() -> Authenticator {
 }
 
 pub(crate) fn token(user: &str, scopes: &[&str]) -> String {
-    authenticator().issue(&user.parse().unwrap(), scopes, Duration::from_secs(60), now())
+    let signer = Signer::new(&auth::Config::default(), &Secret::new(SECRET).unwrap());
+    signer.issue(&user.parse().unwrap(), scopes, Duration::from_secs(60), now())
 }
 
 /// What the double tells its test, and what it waits for.
@@ -97,7 +102,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) health: Health,
     pub(crate) shutdown: CancellationToken,
-    pub(crate) served: JoinHandle<Result<(), server::Error>>,
+    pub(crate) served: JoinHandle<()>,
     pub(crate) events: mpsc::UnboundedReceiver<&'static str>,
     pub(crate) gate: Arc<Notify>,
 }
@@ -110,12 +115,58 @@ impl Drop for Running {
 
 pub(crate) async fn routes(health: &Health, audit: Audit) -> Routes {
     let audit = AuditServiceServer::new(audit)
+        .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(MAX_MESSAGE_BYTES)
         .max_encoding_message_size(MAX_MESSAGE_BYTES);
     reflection::add_to(Routes::new(audit).add_service(health.service())).unwrap()
 }
 
+/// The limits of a process; whatever is random comes out in the middle.
+pub(crate) fn limits(config: &LimitsConfig) -> Arc<Limits> {
+    Arc::new(Limits::new(config, Arc::new(|| 0.5)))
+}
+
 pub(crate) async fn start(port: Port, drain: Duration) -> Running {
+    start_with(port, drain, server::Config::default(), &LimitsConfig::default()).await
+}
+
+/// The same with another configuration.
+pub(crate) async fn start_with(
+    port: Port,
+    drain: Duration,
+    config: server::Config,
+    limited: &LimitsConfig,
+) -> Running {
+    let server = |health| {
+        let (authenticator, clock) = (Arc::new(authenticator()), Arc::new(Stopped));
+        Server::new(config, port, authenticator, clock, health, limits(limited))
+    };
+    start_server(drain, server).await
+}
+
+/// The same with other keys, and TLS if there is any.
+pub(crate) async fn start_as(
+    port: Port,
+    authenticator: Arc<Authenticator>,
+    tls: Option<Arc<Tls>>,
+) -> Running {
+    let server = |health| {
+        let (config, limits) = (server::Config::default(), limits(&LimitsConfig::default()));
+        Server::new(config, port, authenticator, Arc::new(Stopped), health, limits).with_tls(tls)
+    };
+    start_server(LONG, server).await
+}
+
+/// The same, where whatever is random comes out as `random`.
+pub(crate) async fn start_with_chance(port: Port, config: server::Config, random: f64) -> Running {
+    let server = |health| {
+        let limits = Arc::new(Limits::new(&LimitsConfig::default(), Arc::new(move || random)));
+        Server::new(config, port, Arc::new(authenticator()), Arc::new(Stopped), health, limits)
+    };
+    start_server(LONG, server).await
+}
+
+async fn start_server(drain: Duration, server: impl FnOnce(Health) -> Server) -> Running {
     let health = Health::new([AUDIT]).await;
     let (sender, events) = mpsc::unbounded_channel();
     let gate = Arc::new(Notify::new());
@@ -123,14 +174,7 @@ pub(crate) async fn start(port: Port, drain: Duration) -> Running {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let shutdown = CancellationToken::new();
-    let server = Server::new(
-        server::Config::default(),
-        port,
-        Arc::new(authenticator()),
-        Arc::new(Stopped),
-        health.clone(),
-    );
-    let served = tokio::spawn(server.serve(listener, routes, shutdown.clone(), drain));
+    let served = tokio::spawn(server(health.clone()).serve(listener, routes, shutdown.clone(), drain));
     health.serving().await;
     Running { address, health, shutdown, served, events, gate }
 }

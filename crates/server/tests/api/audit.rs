@@ -13,10 +13,11 @@ const TOPIC: &str = "task-events";
 /// Plays the sidecar: takes every event out of the outbox, and delivers it so many times.
 pub(crate) async fn deliver(api: &Api, times: usize) {
     let (store, sidecar) = (api.store().await, api.sidecar());
+    let part = store.relay_join(uuid::Uuid::now_v7(), docket_testkit::PATIENCE).await.unwrap();
     loop {
         let heads = store.outbox_heads(&[TOPIC.to_owned()], 0, 100).await.unwrap();
         if heads.is_empty() {
-            return store.close().await.unwrap();
+            return;
         }
         for head in &heads {
             let mut event = json!({
@@ -38,7 +39,7 @@ pub(crate) async fn deliver(api: &Api, times: usize) {
             }
         }
         let delivered: Vec<_> = heads.iter().map(|head| head.id).collect();
-        store.outbox_remove(&delivered).await.unwrap();
+        assert!(store.outbox_remove(&part, &delivered).await.unwrap());
     }
 }
 

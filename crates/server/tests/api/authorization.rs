@@ -9,7 +9,7 @@ use docket_proto::v1::create_task_request::OccurrenceOf;
 use docket_proto::v1::preview_occurrences_request::Source;
 use docket_proto::v1::recurrence::Pattern;
 use docket_rpc::auth::{ACT_AS, Config};
-use docket_rpc::{Authenticator, Secret};
+use docket_rpc::{Secret, Signer};
 use docket_testkit::{once, repeating};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
@@ -182,7 +182,7 @@ fn every_method_of_the_contract_has_a_row() {
 async fn nobody_calls_without_a_good_token() {
     let api = Api::start().await;
     let other = Secret::new("another-secret-of-thirty-two-bytes-").unwrap();
-    let forged = Authenticator::new(&Config::default(), &other).issue(
+    let forged = Signer::new(&Config::default(), &other).issue(
         &"alice".parse().unwrap(),
         &[ACT_AS],
         std::time::Duration::from_secs(60),

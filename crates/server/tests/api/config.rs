@@ -77,11 +77,12 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
     // A value that cannot be.
     check("[outbox]\nbatch = 0", &[], &["outbox: batch must be 1 to 500, not 0"]);
     check(
-        "drain_seconds = 601\n[database]\nread_connections = 0\nacquire_timeout_ms = 60001\n[tasks]\ntopic = \" \"",
+        "drain_seconds = 601\n[database]\nread_connections = 0\nmax_connections = 0\nacquire_timeout_ms = 60001\n[tasks]\ntopic = \" \"",
         &[("DOCKET_DAPR__PUBSUB", ""), ("DOCKET_RECURRENCE__TASKS_APP_ID", "")],
         &[
             "drain_seconds must be 0 to 600, not 601",
             "database.read_connections must be 1 to 64, not 0",
+            "database.max_connections must be 1 to 1000, not 0",
             "database.acquire_timeout_ms must be 1 to 60000, not 60001",
             "tasks.topic must not be empty",
             "dapr.pubsub must not be empty",
@@ -119,10 +120,30 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
     check("log = \"a=b=c\"", &[], &["log: \"a=b=c\""]);
     check("[auth]\nsecret = \"short\"", &[], &["auth.secret", "32 bytes"]);
     check("", &[("DOCKET_AUTH__SECRET", "1234")], &["auth.secret", "32 bytes", "environment"]);
+    check(
+        "[auth]\njwks = \"ftp://host/keys\"\nservice_jwks = \"keys.json\"\njwks_refresh_seconds = 9\n\
+         jwks_max_stale_seconds = 0\nleeway_seconds = 3601\nrequired_scope = \"a b\"",
+        &[],
+        &[
+            "auth.jwks must be a file, or a URL of https or http",
+            "auth.service_issuer and auth.service_jwks need each other",
+            "auth.services must name a subject",
+            "auth.jwks_refresh_seconds must be 10 to",
+            "auth.jwks_max_stale_seconds must be 60 to",
+            "auth.leeway_seconds must be 0 to 3600",
+            "auth.required_scope must be one scope",
+        ],
+    );
+    check("[listen.tls]\ncertificate = \"tls.crt\"", &[], &["listen.tls", "key"]);
     check("", &[("APP_API_TOKEN", "with a space")], &["printable ASCII"]);
     check("", &[("APP_API_TOKEN", "[redacted]")], &["[redacted] stands for an API token"]);
     check("log = \"info\"\n[outbox", &[], &["docket.toml: line 2"]);
     // Receipts come from handlers in the process.
+    check(
+        "[database]\nurl = \"postgres://h/d\"\n[dapr]\ndeadline_ms = 20000",
+        &[],
+        &["outbox.lease_seconds", "dapr.deadline_ms", "15s is less than that for 20s"],
+    );
     check("targets = [\"tasks\"]", &[], &["outbox.confirm", "audit, recurrence", "broker"]);
     check("targets = [\"tasks\", \"audit\"]", &[], &["outbox.confirm", "lacks recurrence"]);
 
@@ -151,6 +172,7 @@ fn a_configuration_that_can_be_is_right() {
     check("targets = [\"audit\", \"recurrence\"]", &[]);
     check("", &[("DOCKET_TARGETS", "audit,recurrence")]);
     check("", &[("DOCKET_TARGETS", "audit")]);
+    check("[dapr]\ndeadline_ms = 20000", &[]);
     check("", &[("DOCKET_TARGETS", "[audit,recurrence]")]);
     check("", &[("DOCKET_DAPR__BULK__MAX_MESSAGES", "10"), ("UNRELATED", "1")]);
     // What looks like a number is a text all the same where a text is wanted.
@@ -276,6 +298,41 @@ fn a_token_is_signed_with_a_secret_that_is_made_once_for_its_owner_alone() {
         let run = folder.run(&["token", "--user", user, "--minutes", minutes], &environment);
         assert_eq!((run.code, run.said.as_str()), (2, ""), "{user:?} for {minutes} minutes");
     }
+}
+
+#[test]
+fn keys_and_certificates_that_are_not_there_stop_the_start() {
+    let folder = Folder::new();
+    // The key of RFC 8037, appendix A.2.
+    let keys =
+        r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    std::fs::write(folder.path().join("keys.json"), keys).unwrap();
+    let published = "[auth]\njwks = \"keys.json\"\n";
+    let check = |file: &str, dapr: &str, expect: &str| {
+        let environment = [
+            ("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0"),
+            ("DOCKET_LISTEN__APP", "127.0.0.1:0"),
+            ("DOCKET_DAPR__ENABLED", dapr),
+            ("APP_API_TOKEN", "token"),
+        ];
+        let run = folder.run_with_file(file, &["serve"], &environment);
+        assert_eq!(run.code, 1, "{file}: {run:?}");
+        assert!(run.error.contains(expect), "{file}: {run:?}");
+    };
+    check("[auth]\njwks = \"missing.json\"", "false", "auth.jwks: no keys: can not read missing.json");
+    check("[auth]\njwks = \"docket.toml\"", "false", "auth.jwks: no keys: it is not a JSON Web Key Set");
+    check("[auth]\nservice_token = \"missing\"", "true", "auth.service_token: can not read missing");
+    check("[auth]\nservice_token = \"/dev/null\"", "true", "auth.service_token: /dev/null holds no token");
+    check(published, "true", "auth.service_token: must name a file");
+    let tls = "[listen.tls]\ncertificate = \"missing.crt\"\nkey = \"missing.key\"";
+    check(tls, "false", "listen.tls: certificate: can not read missing.crt");
+
+    // A secret that nobody asked for is not made, and signs nothing.
+    let run = folder.run_with_file(published, &["token", "--user", "alice"], &[]);
+    assert_eq!((run.code, run.said.as_str()), (1, ""), "{run:?}");
+    assert!(run.error.contains("auth.secret") && run.error.contains("auth.jwks"), "{run:?}");
+    let secret = [("DOCKET_AUTH__SECRET", "a-secret-of-at-least-thirty-two-bytes")];
+    assert_eq!(folder.run_with_file(published, &["token", "--user", "alice"], &secret).code, 0);
 }
 
 #[test]

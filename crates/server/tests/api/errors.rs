@@ -14,13 +14,16 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
-use crate::harness::{Api, Caller, fields_at_fault, told, uuid};
+use crate::harness::{Api, Caller, fields_at_fault, refused_at_last, told, uuid};
 
 const DOCUMENT: &str = include_str!("../../../../proto/docket/v1/error_reason.proto");
 
-/// The reasons that no caller can bring about at will. The tests of the crate `rpc` produce the last three.
-const NOT_AT_WILL: [(&str, &str); 4] = [
+/// The reasons that no caller can bring about at will. The tests of the crate `rpc` produce all but the first.
+const NOT_AT_WILL: [(&str, &str); 7] = [
     ("CONFLICT", "a transaction that ran into others again and again; SQLite's writers queue instead"),
+    ("CONCURRENCY_LIMITED", "a user with too many calls under way"),
+    ("OVERLOADED", "a server with too many calls under way"),
+    ("UNSUPPORTED_COMPRESSION", "a client whose library compresses as no other does"),
     ("UNAVAILABLE", "a server that is stopping"),
     ("DEADLINE_EXCEEDED", "a call that takes longer than it may"),
     ("INTERNAL", "a server that is broken"),
@@ -133,12 +136,26 @@ async fn refusals(api: &Api) -> Vec<Status> {
     all
 }
 
+/// The refusals of a server whose limits are so low that the second call meets them.
+async fn refusals_by_limits() -> Vec<Status> {
+    let full = Api::start_with(|config| config.tasks.max_per_user = 1).await;
+    full.user("alice").create(once("First")).await;
+    let second = v1::CreateTaskRequest { task: Some(once("Second")), ..Default::default() };
+    let busy = Api::start_with(|config| {
+        config.limits.rate_per_second = 1;
+        config.limits.burst = 1;
+    })
+    .await;
+    let too_fast = refused_at_last(&busy.user("alice")).await;
+    vec![full.user("alice").tasks().create_task(second).await.unwrap_err(), too_fast]
+}
+
 #[tokio::test]
 async fn every_reason_is_told_as_documented() {
     let documented = documented();
     let api = Api::start().await;
     let mut missing = documented.clone();
-    for status in refusals(&api).await {
+    for status in refusals(&api).await.into_iter().chain(refusals_by_limits().await) {
         // Checks that there is one ErrorInfo, of this domain.
         told(&status);
         let info = status.get_details_error_info().unwrap();

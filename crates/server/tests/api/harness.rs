@@ -9,11 +9,11 @@ use docket_proto::v1;
 use docket_proto::v1::audit_service_client::AuditServiceClient;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use docket_rpc::auth::{ACT_AS, ACT_AS_KEY};
-use docket_rpc::{Authenticator, Secret};
+use docket_rpc::{Secret, Signer};
 use docket_server::app::App;
 use docket_server::config::Config;
 use docket_server::source::SystemClock;
-use docket_store::{Statements, Store};
+use docket_store::{Schema, Statements, Store, Stores};
 use docket_testkit::callback::Callback;
 use docket_testkit::{User, at};
 use tempfile::TempDir;
@@ -38,9 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Docket in this process, with a folder of its own. Stops when dropped.
 pub(crate) struct Api {
+    address: SocketAddr,
     public: Channel,
     app: Option<Channel>,
-    authenticator: Authenticator,
+    signer: Signer,
     /// What was sent to the database.
     pub(crate) statements: Statements,
     /// How the relay is doing, when there is one.
@@ -80,13 +81,19 @@ impl Api {
         let folder = tempfile::Builder::new().prefix("docket-test-api-").tempdir().unwrap();
         let mut config = config(folder.path());
         change(&mut config);
-        let authenticator = Authenticator::new(&config.auth, config.auth.secret.as_ref().unwrap());
+        let signer = Signer::new(&config.auth, config.auth.secret.as_ref().unwrap());
         let app = App::build(config).await.unwrap();
-        let (public, sidecar) = (channel(app.public_address()), app.app_address().map(channel));
-        let (statements, relay) = (app.statements(), app.relay_status());
+        let address = app.public_address();
+        let (public, sidecar) = (channel(address), app.app_address().map(channel));
+        let (statements, relay) = (app.statements(), app.relay_status().pop());
         let stop = CancellationToken::new();
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { public, app: sidecar, authenticator, statements, relay, stop, _running: running, folder }
+        Self { address, public, app: sidecar, signer, statements, relay, stop, _running: running, folder }
+    }
+
+    /// Where the public port is.
+    pub(crate) fn public_address(&self) -> SocketAddr {
+        self.address
     }
 
     /// A user of the public port.
@@ -96,7 +103,7 @@ impl Api {
 
     /// A token as the server itself issues them.
     pub(crate) fn token(&self, subject: &str, scopes: &[&str]) -> String {
-        self.authenticator.issue(&subject.parse().unwrap(), scopes, PATIENCE, now())
+        self.signer.issue(&subject.parse().unwrap(), scopes, PATIENCE, now())
     }
 
     /// A caller of the public port who shows nothing.
@@ -121,7 +128,7 @@ impl Api {
 
     /// Its database, opened once more.
     pub(crate) async fn store(&self) -> Store {
-        Store::open(&config(self.folder.path()).database).await.unwrap()
+        Stores::open(&config(self.folder.path()).database, &[]).await.unwrap().of(Schema::Tasks)
     }
 }
 
@@ -219,4 +226,15 @@ pub(crate) fn fields_at_fault(status: &Status) -> Vec<String> {
 /// What a call came to: `OK`, or why it was refused.
 pub(crate) fn outcome<T>(answer: &Result<T, Status>) -> String {
     answer.as_ref().map_or_else(told, |_| "OK".to_owned())
+}
+
+/// What the user is told by the first call that meets a limit on calls.
+pub(crate) async fn refused_at_last(user: &User) -> Status {
+    for _ in 0..1_000 {
+        let list = docket_proto::v1::ListTasksRequest::default();
+        if let Err(status) = user.tasks().list_tasks(list).await {
+            return status;
+        }
+    }
+    panic!("no call was refused");
 }

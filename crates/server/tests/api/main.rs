@@ -4,10 +4,12 @@
 
 mod audit;
 mod authorization;
+mod bad_input;
 mod config;
 mod errors;
 mod harness;
 mod idempotency;
+mod limits;
 mod listing;
 mod process;
 mod series;

@@ -143,7 +143,7 @@ fn reminder(path: &str, reminder: &event::TaskReminder, v: &mut Violations) -> O
 fn series(position: &event::SeriesPosition, v: &mut Violations) -> Option<Series> {
     let id = v.check("payload.series.series_id", position.series_id.parse());
     let occurrence_time = required_instant("payload.series.occurrence_time", position.occurrence_time, v);
-    let start = v.check("payload.series.start", position.start.parse());
+    let start = v.check("payload.series.start", value::wall_clock(&position.start));
     // Unlike a rule's count, an index has no end: a series without one goes on.
     let start_index =
         v.check("payload.series.start_index", value::count_up_to(position.start_index, u32::MAX));

@@ -97,6 +97,8 @@ fn a_broken_filter_says_where_and_why() {
         ("tags = home", "character 8: `tags` is compared with `:`"),
         ("tags:\"\"", "character 6: a tag must have 1 to 64 characters"),
         ("text:\"\"", "character 6: the text to look for must not be empty"),
+        ("text:\"a\0\"", "character 6: the text to look for must not contain control characters"),
+        ("tags:\"a\0\"", "character 6: a tag must not contain control characters"),
         ("text:now()", "character 6: `text` takes no function"),
         ("text:\"half", "character 6: the closing double quote is missing"),
         (r#"text:"\n""#, "character 6: in quotes a backslash"),

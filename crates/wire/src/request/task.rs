@@ -38,6 +38,13 @@ pub fn create(request: &v1::CreateTaskRequest) -> Result<Create, InvalidFields> 
         if of.version < 1 {
             v.add("occurrence_of.version", "must be 1 or more");
         }
+        if predecessor.is_some() && predecessor == task_id.flatten() {
+            v.add("task.task_id", "must not be that of the predecessor");
+        }
+        // A due time that is there and broken has been told of.
+        if task.is_some_and(|task| task.due.is_none()) {
+            v.add("task.due_time", "or due_date is required for an occurrence");
+        }
         predecessor.map(|predecessor| (predecessor, of.version))
     });
     let value = task_id.zip(content).zip(request_id).map(|((task_id, content), request_id)| Create {
@@ -158,6 +165,7 @@ pub fn preview(request: &v1::PreviewOccurrencesRequest) -> Result<Preview, Inval
             if task.recurrence.is_none() {
                 v.add("task.recurrence", "is required here");
             }
+            optional::<TaskId>("task.task_id", &task.task_id, v);
             content::content(task, v).map(|content| PreviewSource::Content(Box::new(content)))
         }
         None => {

@@ -1,6 +1,8 @@
-//! The programs that the commands use: found on the machine, else built once into a cache folder.
+//! The programs that the commands use: found on the machine, else built once into a cache folder. PostgreSQL is not
+//! built, but installed.
 
 mod build;
+mod postgres;
 mod recipe;
 mod version;
 
@@ -43,15 +45,26 @@ pub(crate) enum Tool {
     Buf,
     /// Checks dependencies.
     CargoDeny,
+    /// Feeds random input.
+    CargoFuzz,
+    /// The folder of PostgreSQL's programs.
+    Postgres,
+    /// Measures PostgreSQL, and comes with it.
+    Pgbench,
 }
 
 impl Tool {
     /// What `dev` uses.
     pub(crate) const DEV: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Grpcurl];
     /// What the tests of the default ring use.
-    pub(crate) const TEST: [Self; 2] = [Self::Daprd, Self::Scheduler];
+    pub(crate) const TEST: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Postgres];
+    /// What `bench` uses.
+    pub(crate) const BENCH: [Self; 2] = [Self::Postgres, Self::Pgbench];
+    /// What `dapr init` installs.
+    const DAPR: [Self; 2] = [Self::Daprd, Self::Scheduler];
     #[cfg(test)]
-    const ALL: [Self; 5] = [Self::Daprd, Self::Scheduler, Self::Grpcurl, Self::Buf, Self::CargoDeny];
+    const BUILT: [Self; 6] =
+        [Self::Daprd, Self::Scheduler, Self::Grpcurl, Self::Buf, Self::CargoDeny, Self::CargoFuzz];
 
     /// The name of its file.
     pub(crate) const fn name(self) -> &'static str {
@@ -61,10 +74,13 @@ impl Tool {
             Self::Grpcurl => "grpcurl",
             Self::Buf => "buf",
             Self::CargoDeny => "cargo-deny",
+            Self::CargoFuzz => "cargo-fuzz",
+            Self::Postgres => "postgres",
+            Self::Pgbench => "pgbench",
         }
     }
 
-    /// The variable that names the file to use, whatever else is installed.
+    /// The variable that names the file to use (the folder, for PostgreSQL), whatever else is installed.
     pub(crate) const fn variable(self) -> &'static str {
         match self {
             Self::Daprd => "TOOL_DAPRD",
@@ -72,6 +88,9 @@ impl Tool {
             Self::Grpcurl => "TOOL_GRPCURL",
             Self::Buf => "TOOL_BUF",
             Self::CargoDeny => "TOOL_CARGO_DENY",
+            Self::CargoFuzz => "TOOL_CARGO_FUZZ",
+            Self::Postgres => "TOOL_POSTGRES",
+            Self::Pgbench => "TOOL_PGBENCH",
         }
     }
 
@@ -100,7 +119,9 @@ impl Tool {
             // Nothing that is used of it is younger than what anybody has.
             Self::Grpcurl if answer.contains("grpcurl") => return Ok(()),
             Self::Grpcurl => return Err("is not grpcurl".to_owned()),
-            Self::Buf | Self::CargoDeny => {
+            Self::Pgbench if answer.contains("(PostgreSQL)") => return Ok(()),
+            Self::Postgres | Self::Pgbench => return Err("is not of PostgreSQL".to_owned()),
+            Self::Buf | Self::CargoDeny | Self::CargoFuzz => {
                 match Version::parse(&Recipe::of(self).map_err(|error| error.to_string())?.version) {
                     Some(version) => version,
                     None => return Ok(()),
@@ -116,6 +137,9 @@ impl Tool {
 
     /// Finds it on this machine.
     fn find(self) -> Result<Option<PathBuf>> {
+        if self == Self::Postgres {
+            return postgres::find();
+        }
         let variable = self.variable();
         if let Some(file) = std::env::var_os(variable).filter(|file| !file.is_empty()).map(PathBuf::from) {
             let file = std::path::absolute(&file).with_context(|| format!("{variable} is no path"))?;
@@ -124,8 +148,12 @@ impl Tool {
                 Err(why) => bail!("{variable} names {}, which {why}", file.display()),
             };
         }
+        if self == Self::Pgbench {
+            let folder = postgres::find()?;
+            return folder.map(|folder| postgres::beside(&folder, self.name())).transpose();
+        }
         let dapr = workspace::home().map(|home| home.join(".dapr").join("bin").join(self.name()));
-        let dapr = dapr.filter(|file| Self::TEST.contains(&self) && file.exists());
+        let dapr = dapr.filter(|file| Self::DAPR.contains(&self) && file.exists());
         for file in process::on_path(self.name()).into_iter().chain(dapr) {
             match self.accepts(&file) {
                 Ok(()) => return Ok(Some(file)),
@@ -137,31 +165,44 @@ impl Tool {
     }
 }
 
-/// Which tools there are, and which have to be built.
+/// Which tools there are, and which have to be built or installed.
 #[derive(Debug)]
 pub(crate) struct Plan {
     found: BTreeMap<Tool, PathBuf>,
     missing: Vec<Recipe>,
+    /// What comes with PostgreSQL, which is not there.
+    of_postgres: Vec<Tool>,
 }
 
 impl Plan {
-    /// Looks for the tools, and makes sure that those which are missing can be built. Changes nothing.
+    /// Looks for the tools, and makes sure that those which are missing can be had. Changes nothing.
     pub(crate) fn new(tools: &[Tool]) -> Result<Self> {
-        let mut plan = Self { found: BTreeMap::new(), missing: Vec::new() };
+        let mut plan = Self { found: BTreeMap::new(), missing: Vec::new(), of_postgres: Vec::new() };
         for &tool in tools {
             match tool.find()? {
                 Some(file) => {
                     plan.found.insert(tool, file);
                 }
+                None if matches!(tool, Tool::Postgres | Tool::Pgbench) => plan.of_postgres.push(tool),
                 None => plan.missing.push(Recipe::of(tool)?),
             }
+        }
+        if !plan.of_postgres.is_empty() {
+            postgres::check_prerequisites()?;
         }
         build::check_prerequisites(&plan.missing)?;
         Ok(plan)
     }
 
-    /// Builds what is missing.
+    /// Installs and builds what is missing.
     pub(crate) fn carry_out(mut self) -> Result<Paths> {
+        if !self.of_postgres.is_empty() {
+            postgres::install()?;
+        }
+        for tool in self.of_postgres {
+            let path = tool.find()?.with_context(|| format!("{} is still missing", tool.name()))?;
+            self.found.insert(tool, path);
+        }
         for recipe in self.missing {
             let file = build::build(&recipe)?;
             self.found.insert(recipe.tool, file);
@@ -202,16 +243,21 @@ mod tests {
 
     use super::*;
 
+    /// Makes a program.
+    pub(super) fn script(file: &Path, text: &str) {
+        // Copied by another process: a file that this one writes stays open in whatever another test starts meanwhile,
+        // and a program that is open for writing cannot be run.
+        let draft = file.with_extension("draft");
+        fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
+        assert!(Command::new("cp").arg("-p").arg(&draft).arg(file).status().unwrap().success());
+    }
+
     /// What is said about a program that answers `says`.
     fn judged(tool: Tool, says: &str) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(tool.name());
-        // Copied by another process: a file that this one writes stays open in whatever another test starts meanwhile,
-        // and a program that is open for writing cannot be run.
-        let draft = folder.path().join("draft");
-        fs::write(&draft, format!("#!/bin/sh\necho '{says}' >&2\nexit 1\n")).unwrap();
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(Command::new("cp").arg("-p").arg(&draft).arg(&file).status().unwrap().success());
+        script(&file, &format!("echo '{says}' >&2\nexit 1"));
         tool.accepts(&file)
     }
 

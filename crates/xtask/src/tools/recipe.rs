@@ -6,13 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use super::Tool;
 use crate::workspace;
 
-/// The version of cargo-deny, the one tool that comes from crates.io.
+/// The versions of the tools that come from crates.io.
 const CARGO_DENY: &str = "0.20.2";
+const CARGO_FUZZ: &str = "0.13.2";
 
 /// How a tool is built.
 #[derive(Debug)]
@@ -62,14 +63,9 @@ impl Recipe {
                 "2 minutes",
             ),
             Tool::Buf => ("buf", "github.com/bufbuild/buf", "github.com/bufbuild/buf/cmd/buf", "3 minutes"),
-            Tool::CargoDeny => {
-                return Ok(Self {
-                    tool,
-                    version: CARGO_DENY.to_owned(),
-                    takes: "2 minutes",
-                    from: From::Crate,
-                });
-            }
+            Tool::CargoDeny => return Ok(Self::of_crate(tool, CARGO_DENY, "2 minutes")),
+            Tool::CargoFuzz => return Ok(Self::of_crate(tool, CARGO_FUZZ, "1 minute")),
+            Tool::Postgres | Tool::Pgbench => bail!("PostgreSQL is installed, and not built"),
         };
         let folder = workspace::root().join("crates/xtask/tools").join(folder);
         let manifest = folder.join("go.mod");
@@ -82,7 +78,7 @@ impl Recipe {
                 " -X github.com/dapr/dapr/pkg/buildinfo.version={version} -X github.com/dapr/kit/logger.DaprVersion={version}"
             ),
             Tool::Grpcurl => format!(" -X main.version={version}"),
-            Tool::Buf | Tool::CargoDeny => String::new(),
+            _ => String::new(),
         };
         let mut flags = vec!["-mod=readonly".to_owned(), "-trimpath".to_owned()];
         if tool == Tool::Daprd {
@@ -91,6 +87,10 @@ impl Recipe {
         flags.push(format!("-ldflags=-s -w{says}"));
         let module = GoModule { folder, oldest_go: oldest_go.to_owned(), package, flags };
         Ok(Self { tool, version: version.to_owned(), takes, from: From::Go(module) })
+    }
+
+    fn of_crate(tool: Tool, version: &str, takes: &'static str) -> Self {
+        Self { tool, version: version.to_owned(), takes, from: From::Crate }
     }
 
     /// The folder in which the result is kept. Its name changes with everything that goes into the build.
@@ -193,7 +193,7 @@ mod tests {
     #[test]
     fn every_tool_has_a_version_and_a_place_of_its_own() {
         let mut folders = Vec::new();
-        for tool in Tool::ALL {
+        for tool in Tool::BUILT {
             let recipe = Recipe::of(tool).unwrap();
             assert!(Version::parse(&recipe.version).is_some(), "{recipe:?}");
             if let From::Go(module) = &recipe.from {
@@ -203,7 +203,7 @@ mod tests {
         }
         folders.sort();
         folders.dedup();
-        assert_eq!(folders.len(), Tool::ALL.len());
+        assert_eq!(folders.len(), Tool::BUILT.len());
     }
 
     #[test]

@@ -1,6 +1,5 @@
-//! A connection that can be watched and cut from outside: tonic gives no handle on those that it has accepted.
+//! A connection that tells what passes on it.
 
-use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,9 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// Beats whenever bytes pass on one of the connections that share it.
 #[derive(Clone, Default)]
@@ -34,47 +30,51 @@ impl Pulse {
     }
 }
 
-/// A TCP connection that ends with an error when its token is cancelled.
-pub(crate) struct Severable {
-    stream: TcpStream,
+/// How many bytes one connection has received.
+#[derive(Clone, Default)]
+pub(crate) struct Received(Arc<AtomicU64>);
+
+impl Received {
+    pub(crate) fn bytes(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A connection whose bytes are noticed.
+pub(crate) struct Watched<S> {
+    stream: S,
     pulse: Pulse,
-    severed: Pin<Box<WaitForCancellationFutureOwned>>,
+    received: Received,
 }
 
-impl Severable {
-    pub(crate) fn new(stream: TcpStream, pulse: Pulse, severed: CancellationToken) -> Self {
-        Self { stream, pulse, severed: Box::pin(severed.cancelled_owned()) }
+impl<S> Watched<S> {
+    pub(crate) fn new(stream: S, pulse: Pulse) -> Self {
+        Self { stream, pulse, received: Received::default() }
+    }
+
+    pub(crate) fn received(&self) -> Received {
+        self.received.clone()
     }
 }
 
-impl Connected for Severable {
-    type ConnectInfo = TcpConnectInfo;
-
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
-    }
-}
-
-impl AsyncRead for Severable {
-    /// An HTTP/2 connection always has a read under way, so this alone wakes it.
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.severed.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
-        }
         let filled = buffer.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if buffer.filled().len() > filled {
+        let read = buffer.filled().len() - filled;
+        if read > 0 {
+            self.received.0.fetch_add(read as u64, Ordering::Relaxed);
             self.pulse.beat();
         }
         polled
     }
 }
 
-impl AsyncWrite for Severable {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -1,0 +1,12 @@
+CREATE TABLE "tasks" ( "task_id" uuid NOT NULL PRIMARY KEY, "user_id" text NOT NULL, "title" text NOT NULL, "description" text NOT NULL, "state" text NOT NULL, "priority" smallint NOT NULL, "due_time" bigint NULL, "due_date" text NULL, "time_zone" text NOT NULL, "recurrence" json NULL, "reminders" json NOT NULL, "series_id" uuid NULL, "occurrence_time" bigint NULL, "series_start" text NULL, "series_start_index" integer NULL, "series_index" integer NULL, "awaits_successor" bool NOT NULL, "version" bigint NOT NULL, "user_seq" bigint NOT NULL, "create_time" bigint NOT NULL, "update_time" bigint NOT NULL, "complete_time" bigint NULL, "complete_version" bigint NULL, "delete_time" bigint NULL );
+CREATE INDEX "tasks_by_creation" ON "tasks" ("user_id", "create_time", "task_id");
+CREATE INDEX "tasks_by_update" ON "tasks" ("user_id", "update_time", "task_id");
+CREATE INDEX "tasks_by_priority" ON "tasks" ("user_id", "priority", "task_id");
+CREATE INDEX "tasks_by_due" ON "tasks" ("user_id", "due_time", "task_id");
+CREATE INDEX "tasks_awaiting_successor" ON "tasks" ("complete_time", "task_id") WHERE "awaits_successor" = TRUE;
+CREATE TABLE "occurrences" ( "task_id" uuid NOT NULL PRIMARY KEY, "series_id" uuid NOT NULL, "occurrence_time" bigint NOT NULL, "predecessor_id" uuid NULL );
+CREATE UNIQUE INDEX "occurrences_one_successor" ON "occurrences" ("predecessor_id");
+CREATE UNIQUE INDEX "occurrences_one_per_instant" ON "occurrences" ("series_id", "occurrence_time");
+CREATE TABLE "task_tags" ( "task_id" uuid NOT NULL, "tag" text NOT NULL, PRIMARY KEY ("task_id", "tag"), FOREIGN KEY ("task_id") REFERENCES "tasks" ("task_id") ON DELETE CASCADE );
+CREATE TABLE "user_sequences" ( "user_id" text NOT NULL PRIMARY KEY, "last_seq" bigint NOT NULL );
+CREATE TABLE "idempotency_keys" ( "user_id" text NOT NULL, "request_id" uuid NOT NULL, "method" text NOT NULL, "body_hash" bytea NOT NULL, "response" bytea NOT NULL, "create_time" bigint NOT NULL, PRIMARY KEY ("user_id", "request_id") );

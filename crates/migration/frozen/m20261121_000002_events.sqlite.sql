@@ -1,0 +1,3 @@
+CREATE TABLE "outbox" ( "position" integer NOT NULL PRIMARY KEY AUTOINCREMENT, "event_id" uuid_text NOT NULL UNIQUE, "shard" smallint NOT NULL, "topic" text NOT NULL, "partition_key" text NOT NULL, "event_type" text NOT NULL, "source" text NOT NULL, "payload" blob(1) NOT NULL, "traceparent" text NULL, "tracestate" text NULL, "create_time" integer NOT NULL );
+CREATE INDEX "outbox_by_key" ON "outbox" ("partition_key", "topic", "position");
+CREATE TABLE "inbox" ( "handler" text NOT NULL, "event_id" uuid_text NOT NULL, "state" text NOT NULL, "reason" text NULL, "create_time" integer NOT NULL, PRIMARY KEY ("event_id", "handler") );

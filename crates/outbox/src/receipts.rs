@@ -1,0 +1,50 @@
+//! Which events all handlers are done with, by the handlers' own inboxes.
+
+use std::collections::{BTreeMap, HashSet};
+
+use docket_domain::EventId;
+use docket_store::outbox::PendingEvent;
+use docket_store::{Error, Store};
+
+use crate::Topic;
+
+/// Reads the receipts of events, wherever they are kept.
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    /// The stores of all handlers, each once.
+    inboxes: Vec<Store>,
+}
+
+impl Receipts {
+    pub(crate) fn of<'a>(topics: impl IntoIterator<Item = &'a Topic>) -> Self {
+        let mut inboxes: Vec<Store> = Vec::new();
+        for handler in topics.into_iter().flat_map(|topic| &topic.handlers) {
+            if !inboxes.iter().any(|store| store.is_same(&handler.store)) {
+                inboxes.push(handler.store.clone());
+            }
+        }
+        Self { inboxes }
+    }
+
+    /// Those of the events that every handler of their topic is done with. After a restart these may be events that this
+    /// process never published. One statement for each inbox, none without events.
+    pub(crate) async fn arrived(
+        &self,
+        topics: &BTreeMap<String, Topic>,
+        events: &[PendingEvent],
+    ) -> Result<HashSet<EventId>, Error> {
+        if events.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        let mut found = HashSet::new();
+        for inbox in &self.inboxes {
+            found.extend(inbox.inbox_receipts(&ids).await?);
+        }
+        let has_arrived = |event: &&PendingEvent| {
+            let handlers = topics.get(&event.topic).map_or(&[][..], |topic| &topic.handlers);
+            handlers.iter().all(|handler| found.contains(&(event.id, handler.name.to_owned())))
+        };
+        Ok(events.iter().filter(has_arrived).map(|event| event.id).collect())
+    }
+}

@@ -1,0 +1,6 @@
+//! What only a server with roles and many clients can break.
+
+mod order;
+mod plans;
+mod roles;
+mod trouble;

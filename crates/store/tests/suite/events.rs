@@ -1,0 +1,147 @@
+//! Events, and the answers of calls: once each, in order, or not at all.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use docket_domain::{EventId, RequestId};
+use docket_store::idempotency::{Call, Earlier};
+use docket_store::inbox::Verdict;
+use docket_store::outbox::NewEvent;
+use docket_store::{Error, StepState, Store};
+use uuid::Uuid;
+
+use super::{Data, at, full, id, put, task, user};
+
+fn event(number: u128, topic: &str, key: &str) -> NewEvent {
+    NewEvent {
+        id: EventId::from_uuid(Uuid::from_u128(number)),
+        topic: topic.to_owned(),
+        key: key.to_owned(),
+        event_type: "com.todo.task.updated",
+        source: "docket/tasks".to_owned(),
+        payload: b"{}".to_vec(),
+        trace: None,
+        time: at(1),
+    }
+}
+
+async fn heads(store: &Store, after: i64, limit: u64) -> Vec<u128> {
+    let topics = ["t".to_owned()];
+    let heads = store.outbox_heads(&topics, after, limit).await.unwrap();
+    heads.iter().map(|head| head.id.as_uuid().as_u128()).collect()
+}
+
+pub(crate) async fn the_outbox_shows_the_head_of_each_key_until_every_handler_has_it(data: &Data) {
+    let store = data.tasks();
+    store
+        .transaction(|tx| {
+            Box::pin(async move {
+                let events =
+                    vec![event(1, "t", "a"), event(2, "t", "a"), event(3, "t", "b"), event(4, "u", "a")];
+                tx.outbox_append(events).await?;
+                // The handler "one" is done with 1 and 3, "two" only with 3.
+                for (handler, number) in [("one", 1), ("one", 3), ("two", 3)] {
+                    let event = EventId::from_uuid(Uuid::from_u128(number));
+                    assert!(tx.inbox_insert(handler, event, Verdict::Done, at(2)).await?);
+                    assert!(!tx.inbox_insert(handler, event, Verdict::Dead("again"), at(2)).await?);
+                }
+                Ok::<_, Error>(())
+            })
+        })
+        .await
+        .unwrap();
+    assert_eq!(heads(&store, 0, 10).await, [1, 3]);
+    assert_eq!(heads(&store, 0, 1).await, [1]);
+    assert_eq!(
+        heads(&store, 1, 10).await,
+        [3],
+        "a pass goes on behind its last row, and skips no key's order"
+    );
+    let topics = ["t".to_owned()];
+    let (lease, name) = (Duration::from_secs(60), Uuid::from_u128(1));
+    let mut part = store.relay_join(name, lease).await.unwrap();
+    store.relay_claim(&mut part, usize::MAX).await.unwrap();
+    let before = store.statements().count();
+    let found = store.relay_poll(&part, lease, &topics, 0, 10).await.unwrap().unwrap().heads;
+    assert_eq!(found, store.outbox_heads(&topics, 0, 10).await.unwrap());
+    let ids: Vec<EventId> = found.iter().map(|head| head.id).collect();
+    let receipts = store.inbox_receipts(&ids).await.unwrap();
+    let follow = store.outbox_next(&found).await.unwrap();
+    assert_eq!(store.statements().count() - before, 4);
+    let receipt = |index: usize, handler: &str| (ids[index], handler.to_owned());
+    assert_eq!(receipts, HashSet::from([receipt(0, "one"), receipt(1, "one"), receipt(1, "two")]));
+    let follow: Vec<u128> = follow.iter().map(|next| next.id.as_uuid().as_u128()).collect();
+    assert_eq!(follow, [2], "what follows in the key and topic of event 1; nothing does in that of event 3");
+    assert!(store.outbox_next(&[]).await.unwrap().is_empty());
+
+    assert!(store.outbox_remove(&part, &ids[..1]).await.unwrap());
+    assert_eq!(heads(&store, 0, 10).await, [2, 3], "the next event of the key moves up");
+    assert!(store.outbox_remove(&part, &ids[1..]).await.unwrap());
+    assert_eq!(store.outbox_depth().await.unwrap(), 2);
+}
+
+async fn claim(store: &Store, method: &'static str, body: u8) -> Earlier {
+    let claimed: Result<Earlier, Error> = store
+        .transaction(|tx| {
+            Box::pin(async move {
+                let alice = user("alice");
+                let request_id = RequestId::from_uuid(Uuid::from_u128(5));
+                let call = Call { user: &alice, request_id, method, body_hash: [body; 32] };
+                let earlier = tx.call_claim(&call, Vec::new(), at(1)).await?;
+                if earlier == Earlier::None {
+                    tx.call_answer(&call, b"first".to_vec()).await?;
+                }
+                Ok(earlier)
+            })
+        })
+        .await;
+    claimed.unwrap()
+}
+
+pub(crate) async fn a_call_is_claimed_once_and_answers_the_same_ever_after(data: &Data) {
+    let store = data.tasks();
+    let claim = |method, body| claim(&store, method, body);
+    assert_eq!(claim("CompleteTask", 1).await, Earlier::None);
+    assert_eq!(claim("CompleteTask", 1).await, Earlier::Answered(b"first".to_vec()));
+    assert_eq!(claim("CompleteTask", 2).await, Earlier::Other);
+    assert_eq!(claim("DeleteTask", 1).await, Earlier::Other);
+}
+
+pub(crate) async fn an_error_leaves_nothing_behind(data: &Data) {
+    let store = data.tasks();
+    let outcome: Result<(), Error> = store
+        .transaction(|tx| {
+            Box::pin(async move {
+                tx.task_insert(&task(1, "alice", full())).await?;
+                tx.outbox_append(vec![event(1, "t", "a")]).await?;
+                tx.task_insert(&task(1, "alice", full())).await
+            })
+        })
+        .await;
+    assert!(matches!(outcome, Err(Error::Exists(_))));
+    assert_eq!(store.task_get(&user("alice"), id(1)).await.unwrap(), None);
+    assert_eq!(store.outbox_depth().await.unwrap(), 0);
+}
+
+pub(crate) async fn the_schema_goes_down_and_up_again(data: &Data) {
+    let stores = &data.stores;
+    let states = async || -> Vec<StepState> {
+        stores.migrations().await.unwrap().iter().map(|step| step.state).collect()
+    };
+    let steps = states().await.len();
+    assert!(steps > 0);
+    assert_eq!(states().await, vec![StepState::Applied; steps]);
+    stores.check_schema().await.unwrap();
+    stores.migrate_down(1).await.unwrap();
+    let refused = stores.check_schema().await.unwrap_err();
+    let newest = stores.migrations().await.unwrap().into_iter().find(|step| step.state == StepState::Pending);
+    assert!(refused.to_string().contains(&newest.unwrap().name), "{refused}");
+    assert!(refused.to_string().contains("`docket migrate up`"), "{refused}");
+    stores.migrate_down(u32::MAX).await.unwrap();
+    assert_eq!(states().await, vec![StepState::Pending; steps]);
+    assert!(data.tasks().task_get(&user("alice"), id(1)).await.is_err(), "the table is gone");
+    stores.migrate_up(Some(1)).await.unwrap();
+    assert_eq!(states().await[0], StepState::Applied);
+    stores.migrate_up(None).await.unwrap();
+    put(&data.tasks(), &task(1, "alice", full())).await.unwrap();
+}

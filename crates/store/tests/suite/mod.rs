@@ -1,0 +1,160 @@
+//! What a store promises, on whichever database: cases that each get a fresh one.
+
+pub(crate) mod compat;
+pub(crate) mod events;
+pub(crate) mod frozen;
+pub(crate) mod series;
+pub(crate) mod tasks;
+pub(crate) mod together;
+
+use std::sync::{Arc, Mutex};
+
+use chrono::{TimeZone as _, Utc};
+use docket_domain::content::{Channel, Moment};
+use docket_domain::recurrence::{Anchor, End, Missed, MonthEnd, Pattern};
+use docket_domain::{
+    Content, Description, Due, Instant, Priority, Recurrence, Reminder, SeriesId, Tags, Task, TaskId, Title,
+    UserId,
+};
+use docket_store::{Config, Error, Schema, Statements, Store, Stores};
+use sea_orm::DatabaseConnection;
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// Makes a test of every case; `$fresh` opens an empty database.
+macro_rules! cases {
+    ($fresh:path) => {
+        cases! { $fresh:
+            tasks::a_task_reads_back_as_it_was_written,
+            tasks::a_foreign_task_is_not_there_and_a_taken_id_is_refused,
+            tasks::listings_filter_sort_and_page_in_one_statement_a_page,
+            series::an_instant_of_a_series_is_claimed_once,
+            series::the_audit_log_has_an_event_once_and_lists_in_order,
+            events::the_outbox_shows_the_head_of_each_key_until_every_handler_has_it,
+            events::a_call_is_claimed_once_and_answers_the_same_ever_after,
+            events::an_error_leaves_nothing_behind,
+            events::the_schema_goes_down_and_up_again,
+            together::tasks_created_together_are_each_whole,
+            together::a_change_comes_with_its_event_its_number_and_its_answer,
+            frozen::a_released_step_is_never_edited,
+            compat::what_the_release_before_sends_works_on_the_newest_schema,
+        }
+    };
+    ($fresh:path: $($module:ident::$case:ident,)*) => {
+        $(
+            #[tokio::test]
+            async fn $case() {
+                let data = $fresh().await;
+                suite::$module::$case(&data).await;
+                suite::compat::record(&data);
+            }
+        )*
+    };
+}
+pub(crate) use cases;
+
+/// A statement, and on PostgreSQL whose it is.
+pub(crate) type Sent = (Option<Schema>, String);
+
+/// PostgreSQL, as files name it.
+pub(crate) const POSTGRES: &str = "postgres";
+
+/// A fresh database with the newest schema.
+pub(crate) struct Data {
+    pub(crate) kind: &'static str,
+    pub(crate) stores: Stores,
+    /// One more connection, that may do everything.
+    pub(crate) raw: DatabaseConnection,
+    /// Where the database is, if it is a file; it ends with this value.
+    pub(crate) _folder: Option<TempDir>,
+    sent: Arc<Mutex<Vec<Sent>>>,
+}
+
+impl Data {
+    /// Opens it for every target; `raw` is another connection.
+    pub(crate) async fn open(kind: &'static str, config: &Config, raw: DatabaseConnection) -> Self {
+        let sent = Arc::<Mutex<Vec<Sent>>>::default();
+        let told = sent.clone();
+        let listen = move |schema, sql: &str| told.lock().unwrap().push((schema, sql.to_owned()));
+        let stores = Stores::open_with(config, &Schema::ALL, Statements::told(listen)).await.unwrap();
+        Self { kind, stores, raw, _folder: None, sent }
+    }
+
+    pub(crate) fn tasks(&self) -> Store {
+        self.stores.of(Schema::Tasks)
+    }
+
+    /// What was sent since this was last asked.
+    pub(crate) fn take_sent(&self) -> Vec<Sent> {
+        std::mem::take(&mut self.sent.lock().unwrap())
+    }
+}
+
+pub(crate) fn user(name: &str) -> UserId {
+    name.parse().unwrap()
+}
+
+pub(crate) fn at(second: i64) -> Instant {
+    Utc.timestamp_opt(1_800_000_000 + second, 0).unwrap()
+}
+
+pub(crate) fn id(number: u128) -> TaskId {
+    TaskId::from_uuid(Uuid::from_u128(number))
+}
+
+pub(crate) fn content(title: &str) -> Content {
+    Content {
+        title: Title::parse(title).unwrap(),
+        description: Description::default(),
+        priority: Priority::Medium,
+        tags: Tags::default(),
+        due: None,
+        time_zone: chrono_tz::UTC,
+        recurrence: None,
+        reminders: Vec::new(),
+    }
+}
+
+pub(crate) fn task(number: u128, owner: &str, content: Content) -> Task {
+    let series = SeriesId::from_uuid(Uuid::from_u128(number + 1_000_000));
+    Task::create(id(number), user(owner), content, series, at(i64::try_from(number).unwrap())).after
+}
+
+pub(crate) async fn put(store: &Store, task: &Task) -> Result<(), Error> {
+    let task = task.clone();
+    store
+        .transaction(move |tx| {
+            let task = task.clone();
+            Box::pin(async move {
+                tx.task_insert(&task).await?;
+                tx.sequence_advance(&task.user_id, &[task.id]).await
+            })
+        })
+        .await
+}
+
+pub(crate) fn full() -> Content {
+    Content {
+        title: Title::parse("Miete überweisen 🏠").unwrap(),
+        description: Description::parse("line one\nline two").unwrap(),
+        priority: Priority::Urgent,
+        tags: Tags::collect(vec!["home".to_owned(), "a,b %_\\".to_owned()]).unwrap(),
+        due: Some(Due::At(Utc.with_ymd_and_hms(2027, 1, 31, 8, 0, 0).unwrap())),
+        time_zone: chrono_tz::Europe::Berlin,
+        recurrence: Some(Recurrence {
+            pattern: Pattern::Monthly,
+            interval: 2,
+            anchor: Anchor::CompletionTime,
+            month_end: MonthEnd::Skip,
+            missed: Missed::Each,
+            end: End::Until(at(100_000_000)),
+        }),
+        reminders: vec![
+            Reminder {
+                moment: Moment::Before(std::time::Duration::from_secs(60)),
+                channels: vec![Channel::Push, Channel::Email],
+            },
+            Reminder { moment: Moment::At(at(7)), channels: vec![Channel::Webhook] },
+        ],
+    }
+}
