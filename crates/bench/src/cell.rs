@@ -17,6 +17,9 @@ use crate::world::World;
 /// More of the machine than this used by others makes a cell noisy. The kernel's own work counts as others'.
 const OTHERS: f64 = 0.15;
 
+/// How far the time of pgbench and that of the processes' counters may be apart, as a part of the cell.
+const APART: f64 = 0.1;
+
 /// Seconds that pgbench may run on. Its time begins before its clients have logged in, which is slow when there are many.
 const fn slack(clients: usize) -> u64 {
     2 + clients as u64 / 32
@@ -174,10 +177,15 @@ impl Bench {
         };
         let file = self.folder.path().join("script.sql");
         let mut pgbench = Pgbench::start(&self.pgbench, &self.world, script, &file, run)?;
+        // Its clock begins before its clients have logged in, and that is no warming up.
+        let mut working = None;
         let start = loop {
             let progress = pgbench.progress().await?;
-            if progress.time >= self.times.warm as f64 {
-                break progress.time;
+            if progress.tps > 0.0 {
+                let since = *working.get_or_insert(progress.time);
+                if progress.time - since >= self.times.warm as f64 - 0.5 {
+                    break progress.time;
+                }
             }
         };
         let before = self.moment(pgbench.id()?).await?;
@@ -190,10 +198,15 @@ impl Bench {
             time = progress.time;
         }
         let after = self.moment(pgbench.id()?).await?;
+        // What it said late is of another time than what was read of the processes then.
+        let read = (after.spent - before.spent).as_secs_f64();
+        ensure!(done > 0.0, "pgbench has done nothing while it was measured");
+        let apart = (read / (time - start) - 1.0).abs() > APART;
         // By its own clock, so that it is right however late it was heard of.
         let figures = figures(&before, &after, done / (time - start), (waited / done, f64::NAN));
         // Known from the script: PostgreSQL counts a prepared BEGIN or COMMIT only the first time.
-        let figures = Figures { statements: script.statements as f64, ..figures };
+        let figures =
+            Figures { statements: script.statements as f64, noisy: figures.noisy || apart, ..figures };
         Ok((figures, pgbench.end().await?))
     }
 

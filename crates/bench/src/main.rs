@@ -116,7 +116,8 @@ async fn run(mut args: Args) -> Result<()> {
     if args.write {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         let readme = folder.join("README.md");
-        std::fs::write(&readme, report::replaced(&std::fs::read_to_string(&readme)?, &text)?)?;
+        let figures = format!("![Throughput of Docket over that of pgbench](bench.svg)\n\n{text}");
+        std::fs::write(&readme, report::replaced(&std::fs::read_to_string(&readme)?, &figures)?)?;
         std::fs::write(folder.join("bench.svg"), plot::svg(&results.lines())?)?;
     }
     Ok(())
