@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use sea_orm::{
-    DatabaseConnection, DatabaseTransaction, DbErr, SqliteTransactionMode, TransactionOptions,
+    DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait as _,
 };
 
@@ -74,7 +74,8 @@ pub(crate) async fn begin(
         tokio::spawn(
             async move { in_time_or(write.begin_with_options(options), || suspicion.condemn()).await },
         );
-    begun.await.unwrap_or_else(|ended| Err(DbErr::Custom(ended.to_string())))
+    // It ends without an answer when the process does.
+    begun.await.unwrap_or_else(|ended| Err(DbErr::Conn(RuntimeErr::Internal(ended.to_string()))))
 }
 
 /// Whether an error means that the transaction should be tried again.
