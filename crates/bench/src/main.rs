@@ -1,3 +1,4 @@
+//! Docket beside pgbench: what a call costs, on the PostgreSQL of the same run.
 #![doc = include_str!("../README.md")]
 
 mod cell;
