@@ -261,7 +261,8 @@ async fn a_watch_outlasts_every_deadline() {
     let mut health = HealthClient::new(server.channel().await);
     let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::Serving);
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    let silence = tokio::time::timeout(Duration::from_secs(60), watch.message()).await;
+    assert!(silence.is_err(), "it ended, or said something: {silence:?}");
     server.health.not_serving().await;
     assert_eq!(watch.message().await.unwrap().unwrap().status(), ServingStatus::NotServing);
 }
