@@ -20,6 +20,10 @@ unit *ARGS:
 bench *ARGS:
     cargo xtask bench {{ ARGS }}
 
+# Breaks everything around Docket while clients work (--seed, --minutes, --fault)
+chaos *ARGS:
+    cargo xtask chaos {{ ARGS }}
+
 # Feeds random input to what reads input, ten minutes each (a target, --seconds)
 fuzz *ARGS:
     cargo xtask fuzz {{ ARGS }}
@@ -28,7 +32,7 @@ fuzz *ARGS:
 check:
     cargo xtask check
 
-# Finds or builds daprd, scheduler, grpcurl, buf, cargo-deny, cargo-fuzz; finds or installs postgres
+# Finds or builds daprd, scheduler, grpcurl, buf, cargo-deny, cargo-fuzz, kafka; finds or installs postgres
 tools *ARGS:
     cargo xtask tools {{ ARGS }}
 

@@ -2,9 +2,10 @@
 
 use async_trait::async_trait;
 use docket_domain::EventKind;
+use docket_rpc::TraceContext;
 use docket_sidecar::{Delivery, HandlerError, TopicHandler};
 use docket_store::audit::Entry;
-use docket_store::inbox::Verdict;
+use docket_store::inbox::Arrival;
 use docket_wire::event;
 use serde_json::Value;
 
@@ -24,7 +25,16 @@ impl Handler {
         Self { deps }
     }
 
+    fn read(&self, delivery: &Delivery) -> Result<Read, HandlerError> {
+        let entry = self.entry(delivery)?;
+        let replay = delivery.metadata.replay();
+        let arrival = Arrival { event: delivery.event_id, replay: replay.as_ref().map(|replay| replay.id) };
+        let refills = replay.is_some_and(|replay| replay.handler.as_deref() == Some(NAME));
+        Ok(Read { arrival, refills, entry })
+    }
+
     fn entry(&self, delivery: &Delivery) -> Result<Entry, HandlerError> {
+        fail::fail_point!("audit-hopeless", |_| Err(HandlerError::hopeless("failpoint")));
         if EventKind::from_event_type(&delivery.event_type).is_none() {
             return Err(HandlerError::hopeless(format!("unknown event type {}", delivery.event_type)));
         }
@@ -54,28 +64,180 @@ impl TopicHandler for Handler {
     }
 
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+        self.store(&[self.read(delivery)?]).await
+    }
+
+    async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
+        self.store(&HandlerError::read_all(deliveries, |delivery| self.read(delivery))?).await
+    }
+}
+
+/// An event that was read.
+struct Read {
+    arrival: Arrival,
+    /// It was published again for the log alone, to close a gap: what the inbox says of it does not count.
+    refills: bool,
+    entry: Entry,
+}
+
+impl Handler {
+    /// Stores what is new of these, in one transaction of two statements however many there are.
+    async fn store(&self, events: &[Read]) -> Result<(), HandlerError> {
         fail::fail_point!("audit-error", |_| Err(HandlerError::retry("failpoint")));
         fail::fail_point!("audit-panic");
-        let entry = self.entry(delivery)?;
-        let entry = &entry;
+        let now = self.deps.clock.now();
+        let arrivals: Vec<Arrival> = events.iter().map(|event| event.arrival).collect();
+        let arrivals = &arrivals;
         let stored: Result<(), docket_store::Error> = self
             .deps
             .store
             .transaction(|tx| {
                 Box::pin(async move {
-                    if tx.inbox_insert(NAME, entry.event_id, Verdict::Done, entry.record_time).await? {
-                        tx.audit_insert(entry).await?;
-                    }
+                    let begun = tx.inbox_begin_all(NAME, arrivals, now).await?;
+                    let new = events.iter().zip(begun).filter(|(event, begun)| *begun || event.refills);
+                    let new: Vec<&Entry> = new.map(|(event, _)| &event.entry).collect();
+                    tx.audit_insert_all(&new).await?;
                     fail::fail_point!("in-handler-before-commit", |_| std::process::abort());
                     Ok(())
                 })
             })
             .await;
-        stored.map_err(HandlerError::retry)
+        stored.map_err(|error| HandlerError::of_database(error.is_refused(), error))
     }
 }
 
-/// The trace id of a `traceparent` (W3C Trace Context section 3.2).
+/// The trace id of a `traceparent`: 32 digits, or nothing.
 fn trace_id(traceparent: &str) -> Option<String> {
-    traceparent.split('-').nth(1).map(str::to_owned)
+    TraceContext::parse(Some(traceparent), None).trace_id().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use docket_domain::source::Clock;
+    use docket_domain::{EventId, Instant};
+    use docket_sidecar::Metadata;
+    use docket_store::audit::Listing;
+    use docket_store::{Config, Schema, Store, Stores};
+    use sea_orm::ConnectionTrait as _;
+
+    use super::*;
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Instant {
+            "2027-01-01T12:00:00Z".parse().unwrap()
+        }
+    }
+
+    async fn world() -> (Handler, Store, Stores) {
+        let config = Config { url: "sqlite::memory:".to_owned(), ..Config::default() };
+        let stores = Stores::open(&config, &[]).await.unwrap();
+        stores.migrate_up(None).await.unwrap();
+        let store = stores.of(Schema::Audit);
+        (Handler::new(Deps { store: store.clone(), clock: Arc::new(Noon) }), store, stores)
+    }
+
+    fn id(number: u8) -> EventId {
+        format!("0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e{number:02x}").parse().unwrap()
+    }
+
+    fn event(number: u8, metadata: &[(&str, &str)]) -> Delivery {
+        let metadata = metadata.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let data = include_bytes!("../../wire/goldens/task_event/v1/created.json");
+        Delivery {
+            event_id: id(number),
+            event_type: "com.todo.task.created".to_owned(),
+            source: "docket/tasks".to_owned(),
+            subject: "a".to_owned(),
+            time: Noon.now(),
+            pubsub: "pubsub".to_owned(),
+            topic: "task-events".to_owned(),
+            trace: None,
+            metadata: metadata.collect::<Metadata>(),
+            data: Bytes::from_static(data),
+            original: Bytes::new(),
+        }
+    }
+
+    async fn stored(store: &Store, like: &Delivery) -> usize {
+        let owner = event::decode(&like.data).unwrap().user_id;
+        store.audit_list(&owner, &Listing { limit: 1_000, ..Listing::default() }).await.unwrap().0.len()
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_two_statements_however_large_it_is() {
+        let (handler, store, stores) = world().await;
+        let events: Vec<Delivery> = (0..100).map(|number| event(number, &[])).collect();
+        for (count, expect) in [(1, 1), (100, 100), (100, 100)] {
+            let before = stores.statements().count();
+            handler.handle_all(&events[..count].iter().collect::<Vec<_>>()).await.unwrap();
+            assert!(stores.statements().count() - before <= 2, "{count}");
+            assert_eq!(stored(&store, &events[0]).await, expect, "each once, however often it comes");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_not_be_read_is_named_before_anything_is_stored() {
+        let (handler, store, _stores) = world().await;
+        let good = event(1, &[]);
+        let strange = Delivery { event_type: "com.todo.task.painted".to_owned(), ..event(2, &[]) };
+        let broken = Delivery { data: Bytes::from_static(b"{}"), ..event(3, &[]) };
+        let failed = handler.handle_all(&[&good, &strange, &broken]).await.unwrap_err();
+        assert!(matches!(&failed, HandlerError::HopelessAmong(places) if places == &[1, 2]), "{failed:?}");
+        assert_eq!(stored(&store, &good).await, 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_published_again_for_the_log_is_stored_whatever_the_inbox_says() {
+        let (handler, store, _stores) = world().await;
+        let arrival = &Arrival { event: id(1), replay: None };
+        let done: Result<bool, docket_store::Error> =
+            store.transaction(|tx| Box::pin(tx.inbox_begin(NAME, arrival, Noon.now()))).await;
+        done.unwrap();
+        handler.handle(&event(1, &[])).await.unwrap();
+        let replay = id(9).to_string();
+        handler.handle(&event(1, &[("docket-replay", &replay)])).await.unwrap();
+        assert_eq!(stored(&store, &event(1, &[])).await, 0, "it was done with before");
+        let second = id(10).to_string();
+        let for_the_log = [("docket-replay", second.as_str()), ("docket-handler", "audit")];
+        handler.handle(&event(1, &for_the_log)).await.unwrap();
+        assert_eq!(stored(&store, &event(1, &[])).await, 1);
+    }
+
+    #[test]
+    fn a_trace_id_has_32_digits() {
+        let id = "4bf92f3577b34da6a3ce929d0e0e4736";
+        assert_eq!(trace_id(&format!("00-{id}-00f067aa0ba902b7-01")).as_deref(), Some(id));
+        for parent in ["", "\0", "00-4bf9-01", "00-a\0b-01", &format!("00-{}-01", "a".repeat(100_000))] {
+            assert_eq!(trace_id(parent), None, "{parent:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_the_database_refuses_is_hopeless_and_its_absence_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = docket_store::url_of(&folder.path().join("docket.db"));
+        let stores = Stores::open(&Config { url: url.clone(), ..Config::default() }, &[]).await.unwrap();
+        stores.migrate_up(None).await.unwrap();
+        let handler = Handler::new(Deps { store: stores.of(Schema::Audit), clock: Arc::new(Noon) });
+        let raw = sea_orm::Database::connect(&url).await.unwrap();
+        let picky = "CREATE TRIGGER picky BEFORE INSERT ON audit_entries \
+            WHEN NEW.event_type = 'com.todo.task.deleted' BEGIN SELECT RAISE(ABORT, 'never deleted'); END";
+        raw.execute_unprepared(picky).await.unwrap();
+        let refused = Delivery { event_type: "com.todo.task.deleted".to_owned(), ..event(2, &[]) };
+        let error = handler.handle(&refused).await.unwrap_err();
+        let HandlerError::Hopeless { reason, source } = &error else { panic!("{error:?}") };
+        assert_eq!(reason, "the database refuses what the event holds");
+        assert!(format!("{source:?}").contains("never deleted"), "{source:?}");
+        handler.handle_all(&[&event(1, &[]), &refused]).await.unwrap_err();
+        handler.handle(&event(1, &[])).await.unwrap();
+
+        raw.execute_unprepared("DROP TABLE audit_entries").await.unwrap();
+        let error = handler.handle(&event(3, &[])).await.unwrap_err();
+        assert!(matches!(error, HandlerError::Retry(_)), "{error:?}");
+    }
 }

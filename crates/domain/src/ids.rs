@@ -51,6 +51,8 @@ macro_rules! uuid_ids {
 }
 
 uuid_ids! {
+    /// Names a dead letter.
+    DeadLetterId,
     /// Names an event: the CloudEvents `id`, the same for every delivery.
     EventId,
     /// Makes a mutation repeatable (AIP-155).

@@ -5,6 +5,7 @@ pub mod content;
 pub mod event;
 pub mod filter;
 pub mod ids;
+pub mod letter;
 pub mod recurrence;
 pub mod series;
 pub mod source;
@@ -12,7 +13,8 @@ pub mod task;
 
 pub use content::{Content, Description, Due, Priority, Reminder, Tags, Title};
 pub use event::{Change, EventKind};
-pub use ids::{EventId, RequestId, SeriesId, TaskId, UserId};
+pub use ids::{DeadLetterId, EventId, RequestId, SeriesId, TaskId, UserId};
+pub use letter::LetterState;
 pub use recurrence::Recurrence;
 pub use series::Series;
 pub use source::{Clock, Ids};

@@ -12,7 +12,7 @@ use docket_domain::{Content, EventId, Instant, Series, SeriesId, Task, TaskId};
 use docket_fuzz::{assert_tells, plant};
 use docket_proto::v1::{self, recurrence as rule, reminder, task};
 use docket_wire::answer::{content_to_proto, occurrence_to_proto, task_to_proto};
-use docket_wire::request::{self, PreviewSource};
+use docket_wire::request::{self, Letters, PreviewSource};
 use docket_wire::{InvalidFields, event};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use pbjson_types as pb;
@@ -35,7 +35,7 @@ static BEFORE: LazyLock<Content> = LazyLock::new(|| {
 
 fuzz_target!(init: plant(seeds()), |data: &[u8]| -> Corpus {
     let Some((choice, bytes)) = data.split_first() else { return Corpus::Reject };
-    let read = match choice % 10 {
+    let read = match choice % 14 {
         0 => check(bytes, request::create, |create| {
             accepted(&create.content);
         }),
@@ -57,9 +57,16 @@ fuzz_target!(init: plant(seeds()), |data: &[u8]| -> Corpus {
             }
         }),
         8 => check(bytes, request::gaps, |gaps| assert!((1..=1_000).contains(&gaps.page_size))),
-        _ => check(bytes, request::list_entries, |list| {
+        9 => check(bytes, request::list_entries, |list| {
             assert!((1..=500).contains(&list.page_size));
             assert!(list.start.zip(list.end).is_none_or(|(start, end)| start < end));
+        }),
+        10 => check(bytes, request::list_letters, |list| assert!((1..=500).contains(&list.page_size))),
+        11 => check(bytes, request::get_letter, drop),
+        12 => check(bytes, request::replay_letters, |replay| some_letters(&replay.letters)),
+        _ => check(bytes, request::discard_letters, |discard| {
+            some_letters(&discard.letters);
+            assert!((1..=500).contains(&discard.reason.chars().count()));
         }),
     };
     if read { Corpus::Keep } else { Corpus::Reject }
@@ -80,6 +87,14 @@ where
         Err(refusal) => assert_tells(&refusal),
     }
     true
+}
+
+/// A call that changes letters says which.
+fn some_letters(letters: &Letters) {
+    match letters {
+        Letters::Named(ids) => assert!((1..=1_000).contains(&ids.len())),
+        Letters::Chosen(filter) => assert!(!filter.states.is_empty()),
+    }
 }
 
 /// What an accepted task must be good for.
@@ -236,5 +251,30 @@ fn seeds() -> Vec<Vec<u8>> {
             ..Default::default()
         },
     ));
+    seeds.extend(letters().map(|(choice, message)| [vec![choice], message].concat()));
     seeds
+}
+
+/// A good request of every kind about dead letters.
+fn letters() -> [(u8, Vec<u8>); 4] {
+    let (ids, filter) = (vec![ID.to_owned()], || {
+        Some(v1::DeadLetterFilter {
+            states: vec![1],
+            topic: "task-events".to_owned(),
+            start_time: Some(pb::Timestamp { seconds: 1, nanos: 0 }),
+            end_time: Some(pb::Timestamp { seconds: 2, nanos: 0 }),
+            ..Default::default()
+        })
+    });
+    let list = v1::ListDeadLettersRequest { filter: filter(), page_size: 7, ..Default::default() };
+    let get = v1::GetDeadLetterRequest { dead_letter_id: ID.to_owned() };
+    let replay = v1::ReplayDeadLettersRequest { dead_letter_ids: ids, ..Default::default() };
+    let reason = "never again".to_owned();
+    let discard = v1::DiscardDeadLettersRequest { filter: filter(), reason, ..Default::default() };
+    [
+        (10, list.encode_to_vec()),
+        (11, get.encode_to_vec()),
+        (12, replay.encode_to_vec()),
+        (13, discard.encode_to_vec()),
+    ]
 }

@@ -11,11 +11,13 @@ pub enum Schema {
     Recurrence,
     /// Of the target `audit`.
     Audit,
+    /// Of the target `deadletters`.
+    DeadLetters,
 }
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [Self; 3] = [Self::Tasks, Self::Recurrence, Self::Audit];
+    pub const ALL: [Self; 4] = [Self::Tasks, Self::Recurrence, Self::Audit, Self::DeadLetters];
 
     /// The name of the schema, which is the target's.
     pub const fn name(self) -> &'static str {
@@ -23,6 +25,7 @@ impl Schema {
             Self::Tasks => "tasks",
             Self::Recurrence => "recurrence",
             Self::Audit => "audit",
+            Self::DeadLetters => "deadletters",
         }
     }
 
@@ -32,6 +35,7 @@ impl Schema {
             Self::Tasks => "docket_tasks",
             Self::Recurrence => "docket_recurrence",
             Self::Audit => "docket_audit",
+            Self::DeadLetters => "docket_deadletters",
         }
     }
 }

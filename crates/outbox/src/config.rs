@@ -24,6 +24,9 @@ pub struct Config {
     pub confirm: Confirm,
     /// The most events of one call to the sidecar: 1 to 500.
     pub batch: u64,
+    /// How many calls to the sidecar may be under way at the same time, each with other keys: 1 to 16. With receipts there is
+    /// always one: the brokers that these are for take one event at a time, and calls would only wait for each other.
+    pub calls_in_flight: usize,
     /// How often the outbox is looked at when nobody says that there is something in it, in milliseconds: 10 to 60,000;
     /// three times in a lease at least.
     pub poll_ms: u64,
@@ -44,6 +47,7 @@ impl Default for Config {
         Self {
             confirm: Confirm::Receipts,
             batch: 100,
+            calls_in_flight: 4,
             poll_ms: 1_000,
             receipt_timeout_ms: 30_000,
             lease_seconds: 15,
@@ -58,6 +62,9 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         if !(1..=500).contains(&self.batch) {
             return Err(format!("batch must be 1 to 500, not {}", self.batch));
+        }
+        if !(1..=16).contains(&self.calls_in_flight) {
+            return Err(format!("calls_in_flight must be 1 to 16, not {}", self.calls_in_flight));
         }
         if !(10..=60_000).contains(&self.poll_ms) {
             return Err(format!("poll_ms must be 10 to 60000, not {}", self.poll_ms));
@@ -77,6 +84,19 @@ impl Config {
     /// How long a lease lasts.
     pub fn lease(&self) -> Duration {
         Duration::from_secs(self.lease_seconds)
+    }
+
+    /// How many calls may be under way at the same time.
+    pub(crate) fn calls(&self) -> usize {
+        match self.confirm {
+            Confirm::Receipts => 1,
+            Confirm::Broker => self.calls_in_flight,
+        }
+    }
+
+    /// How many events are fetched together: as many as may be on their way together.
+    pub(crate) fn page(&self) -> u64 {
+        self.batch.saturating_mul(self.calls() as u64)
     }
 
     pub(crate) fn poll(&self) -> Duration {
@@ -138,6 +158,12 @@ mod tests {
     }
 
     #[test]
+    fn as_much_is_fetched_as_may_be_under_way() {
+        let page = |confirm| Config { confirm, batch: 50, calls_in_flight: 3, ..Config::default() }.page();
+        assert_eq!((page(Confirm::Broker), page(Confirm::Receipts)), (150, 50));
+    }
+
+    #[test]
     fn a_wrong_value_is_named_by_its_key() {
         let check = |config: Config, key: &str| {
             assert!(config.check().is_err_and(|what| what.contains(key)), "{key}")
@@ -145,6 +171,8 @@ mod tests {
         assert!(Config::default().check().is_ok());
         check(Config { batch: 0, ..Config::default() }, "batch");
         check(Config { batch: 501, ..Config::default() }, "batch");
+        check(Config { calls_in_flight: 0, ..Config::default() }, "calls_in_flight");
+        check(Config { calls_in_flight: 17, ..Config::default() }, "calls_in_flight");
         check(Config { poll_ms: 9, ..Config::default() }, "poll_ms");
         check(Config { receipt_timeout_ms: 0, ..Config::default() }, "receipt_timeout_ms");
         check(Config { lease_seconds: 1, ..Config::default() }, "lease_seconds");

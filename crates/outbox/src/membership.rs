@@ -96,9 +96,14 @@ impl Membership {
         Ok(poll)
     }
 
-    /// Whether a call to the sidecar will be over before the lease is.
-    pub(crate) fn may_call(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.outlasts(self.call, Instant::now()))
+    /// Until when a call to the sidecar may begin, so that it is over before the lease is; none when that does not end.
+    pub(crate) fn calls_until(&self) -> Option<Instant> {
+        let now = Instant::now();
+        match &self.held {
+            Some(held) if !held.part.is_leased() => None,
+            Some(held) => Some(held.until.checked_sub(self.call).unwrap_or(now)),
+            None => Some(now),
+        }
     }
 
     /// Whether there is no need to renew the lease before the next events are taken.
@@ -136,6 +141,16 @@ impl Membership {
                 Err(error.into())
             }
         }
+    }
+
+    /// What it has of the outbox.
+    pub(crate) fn part(&self) -> Result<&Part, Failed> {
+        Ok(&self.held.as_ref().ok_or(Failed::Fenced)?.part)
+    }
+
+    /// Others have what it had, or may have it at any moment.
+    pub(crate) fn lose(&mut self) {
+        self.held = None;
     }
 
     /// Removes events that have arrived.

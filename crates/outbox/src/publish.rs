@@ -1,14 +1,16 @@
-//! Hands a batch to the sidecar, and says what became of each event.
+//! Hands events to the sidecar, and says what became of each.
 
-use docket_sidecar::{Client, CloudEvent, Error, Message, Trace};
+use docket_sidecar::{Client, CloudEvent, EnvelopeError, Error, Message, Replay, Trace};
 use docket_store::outbox::PendingEvent;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::Topic;
 
 /// What one call may carry, in bytes of payload: the sidecar takes 4 MiB, and envelopes and encoding add to it.
 const CALL_BYTES: usize = 2 << 20;
 
-/// What became of a batch.
+/// What became of the events of a call.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     /// Events that the broker took.
@@ -23,106 +25,132 @@ pub(crate) struct Outcome {
     pub(crate) late: bool,
 }
 
-impl Outcome {
-    fn has_ended(&self) -> bool {
-        self.away.is_some() || self.late
+/// Whether a call may begin. All calls of a pass share the end: what ends one of them keeps the others from beginning.
+#[derive(Clone, Debug)]
+pub(crate) struct Permit {
+    until: Option<Instant>,
+    ended: CancellationToken,
+}
+
+impl Permit {
+    /// Until then, or for as long as it takes when there is no such time; and until the end.
+    pub(crate) fn new(until: Option<Instant>, ended: CancellationToken) -> Self {
+        Self { until, ended }
+    }
+
+    /// Whether a call may begin; notes when it may not because it is too late.
+    fn may_begin(&self, outcome: &mut Outcome) -> bool {
+        let late = self.until.is_some_and(|until| Instant::now() >= until);
+        outcome.late |= late;
+        !late && !self.ended.is_cancelled()
     }
 }
 
-/// Publishes the events in as few calls as they fit into; those of a call that failed one by one. Each call begins only
-/// when `may_call` says that there is the time for it.
-pub(crate) async fn publish(
-    client: &Client,
-    topic: &Topic,
-    mut events: Vec<PendingEvent>,
-    may_call: impl Fn() -> bool,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    while !events.is_empty() && !outcome.has_ended() {
-        let rest = events.split_off(fitting(&events));
-        call(client, topic, std::mem::replace(&mut events, rest), &may_call, &mut outcome).await;
+/// Cuts events into calls of at most so many events, and of as many bytes as the sidecar takes.
+pub(crate) fn calls(mut events: Vec<PendingEvent>, most: usize) -> Vec<Vec<PendingEvent>> {
+    let mut calls = Vec::new();
+    while !events.is_empty() {
+        let rest = events.split_off(fitting(&events, most));
+        calls.push(std::mem::replace(&mut events, rest));
     }
-    outcome
+    calls
 }
 
 /// How many of the events fit into one call, at least one.
-fn fitting(events: &[PendingEvent]) -> usize {
+fn fitting(events: &[PendingEvent], most: usize) -> usize {
     let mut bytes = 0;
     let fits = |event: &&PendingEvent| {
         bytes += event.payload.len();
         bytes <= CALL_BYTES
     };
-    events.iter().take_while(fits).count().max(1)
+    events.iter().take(most).take_while(fits).count().max(1)
 }
 
-async fn call(
+/// Publishes the events in one call; when that fails, one by one.
+pub(crate) async fn publish(
     client: &Client,
     topic: &Topic,
     events: Vec<PendingEvent>,
-    may_call: &impl Fn() -> bool,
-    outcome: &mut Outcome,
-) {
-    if !may_call() {
-        outcome.late = true;
-        return;
+    permit: &Permit,
+) -> Outcome {
+    let mut outcome = Outcome::default();
+    let (mut sent, mut messages) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
+    for event in events {
+        match message(&event) {
+            Ok(message) => {
+                sent.push(event);
+                messages.push(message);
+            }
+            Err(error) => outcome.failed.push((event, error.to_string())),
+        }
     }
-    let envelopes: Vec<CloudEvent> = events.iter().map(envelope).collect();
-    let messages: Vec<Message<'_>> = events
-        .iter()
-        .zip(&envelopes)
-        .map(|(event, envelope)| Message { key: &event.key, event: envelope })
-        .collect();
+    if sent.is_empty() || !permit.may_begin(&mut outcome) {
+        return outcome;
+    }
     match client.bulk_publish(&topic.pubsub, &topic.name, &messages).await {
         Ok(results) => {
-            for (event, result) in events.into_iter().zip(results) {
+            for (event, result) in sent.into_iter().zip(results) {
                 match result {
                     Ok(()) => outcome.taken.push(event),
                     Err(error) => outcome.failed.push((event, error.to_string())),
                 }
             }
         }
-        Err(error @ Error::Unavailable(_)) => outcome.away = Some(error),
-        Err(error @ Error::Deadline(_)) => {
-            outcome.unknown.extend(events);
-            outcome.away = Some(error);
+        // What was alone has its answer.
+        Err(error @ Error::Rejected { .. }) if sent.len() == 1 => {
+            let error = error.to_string();
+            outcome.failed.extend(sent.into_iter().map(|event| (event, error.clone())));
         }
         // The answer says nothing about the single events, and one of them may be the cause.
-        Err(_) => {
-            for (event, envelope) in events.into_iter().zip(&envelopes) {
-                if outcome.has_ended() {
-                    break;
-                }
-                if may_call() {
-                    one(client, topic, event, envelope, outcome).await;
-                } else {
-                    outcome.late = true;
-                }
-            }
+        Err(Error::Rejected { .. }) => {
+            one_by_one(client, topic, sent.into_iter().zip(messages), permit, &mut outcome).await;
+        }
+        Err(error) => away(error, sent, permit, &mut outcome),
+    }
+    outcome
+}
+
+async fn one_by_one(
+    client: &Client,
+    topic: &Topic,
+    events: impl Iterator<Item = (PendingEvent, Message)>,
+    permit: &Permit,
+    outcome: &mut Outcome,
+) {
+    for (event, message) in events {
+        if !permit.may_begin(outcome) {
+            return;
+        }
+        match client.publish(&topic.pubsub, &topic.name, &message).await {
+            Ok(()) => outcome.taken.push(event),
+            Err(error @ Error::Rejected { .. }) => outcome.failed.push((event, error.to_string())),
+            Err(error) => away(error, vec![event], permit, outcome),
         }
     }
 }
 
-async fn one(
-    client: &Client,
-    topic: &Topic,
-    event: PendingEvent,
-    envelope: &CloudEvent,
-    outcome: &mut Outcome,
-) {
-    match client.publish(&topic.pubsub, &topic.name, &event.key, envelope).await {
-        Ok(()) => outcome.taken.push(event),
-        Err(error @ Error::Unavailable(_)) => outcome.away = Some(error),
-        Err(error @ Error::Deadline(_)) => {
-            outcome.unknown.push(event);
-            outcome.away = Some(error);
-        }
-        Err(error) => outcome.failed.push((event, error.to_string())),
+/// The sidecar is at fault, and not an event.
+fn away(error: Error, events: Vec<PendingEvent>, permit: &Permit, outcome: &mut Outcome) {
+    permit.ended.cancel();
+    if matches!(error, Error::Deadline(_)) {
+        outcome.unknown.extend(events);
     }
+    outcome.away = Some(error);
+}
+
+/// The event as it is published.
+fn message(event: &PendingEvent) -> Result<Message, EnvelopeError> {
+    let bytes = match event.raw {
+        true => event.payload.clone(),
+        false => envelope(event).encode()?,
+    };
+    let replay = event.is_replay().then(|| Replay { id: event.id, handler: event.handler.clone() });
+    Ok(Message { key: event.key.clone(), bytes, replay })
 }
 
 fn envelope(event: &PendingEvent) -> CloudEvent {
     CloudEvent {
-        id: event.id,
+        id: event.republish_of.unwrap_or(event.id),
         source: event.source.clone(),
         event_type: event.event_type.clone(),
         subject: event.key.clone(),
@@ -150,19 +178,25 @@ mod tests {
             payload: vec![b' '; bytes],
             trace: None,
             time: docket_domain::Instant::default(),
+            raw: false,
+            handler: None,
+            republish_of: None,
         }
     }
 
     #[test]
     fn a_call_carries_no_more_than_the_sidecar_takes() {
-        let check = |sizes: &[usize], expect: usize| {
+        let check = |sizes: &[usize], expect: &[usize]| {
             let events: Vec<PendingEvent> = sizes.iter().map(|bytes| of_bytes(*bytes)).collect();
-            assert_eq!(fitting(&events), expect, "{sizes:?}");
+            let calls: Vec<usize> = calls(events, 3).iter().map(Vec::len).collect();
+            assert_eq!(calls, expect, "{sizes:?}");
         };
-        check(&[1, 1, 1], 3);
-        check(&[CALL_BYTES, 1], 1);
-        check(&[CALL_BYTES / 2, CALL_BYTES / 2, 1], 2);
+        check(&[], &[]);
+        check(&[1, 1, 1], &[3]);
+        check(&[1, 1, 1, 1, 1, 1, 1], &[3, 3, 1]);
+        check(&[CALL_BYTES, 1], &[1, 1]);
+        check(&[CALL_BYTES / 2, CALL_BYTES / 2, 1], &[2, 1]);
         // One that is too large alone is sent alone, and refused alone.
-        check(&[CALL_BYTES + 1, 1], 1);
+        check(&[CALL_BYTES + 1, 1], &[1, 1]);
     }
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use docket_domain::EventId;
+use docket_store::inbox::of_replays;
 use docket_store::outbox::PendingEvent;
 use docket_store::{Error, Store};
 
-use crate::Topic;
+use crate::{Handler, Topic};
 
 /// Reads the receipts of events, wherever they are kept.
 #[derive(Debug)]
@@ -43,7 +44,11 @@ impl Receipts {
         }
         let has_arrived = |event: &&PendingEvent| {
             let handlers = topics.get(&event.topic).map_or(&[][..], |topic| &topic.handlers);
-            handlers.iter().all(|handler| found.contains(&(event.id, handler.name.to_owned())))
+            let name = |handler: &Handler| match event.is_replay() {
+                true => of_replays(handler.name),
+                false => handler.name.to_owned(),
+            };
+            handlers.iter().all(|handler| found.contains(&(event.id, name(handler))))
         };
         Ok(events.iter().filter(has_arrived).map(|event| event.id).collect())
     }

@@ -1,15 +1,15 @@
 //! Takes events out of the outbox, in order for each key, until the broker or their handlers have them.
 
-use std::collections::{BTreeMap, HashSet};
+mod pass;
+mod sending;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use docket_domain::EventId;
 use docket_domain::source::Ids;
 use docket_sidecar::Client;
 use docket_store::Store;
-use docket_store::outbox::PendingEvent;
-use docket_store::relay::Poll;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,6 @@ use uuid::Uuid;
 
 use crate::membership::{Failed, Membership};
 use crate::pending::Waiting;
-use crate::publish::{Outcome, publish};
 use crate::receipts::Receipts;
 use crate::{Config, Confirm, Topic};
 
@@ -235,136 +234,6 @@ impl Relay {
         }
         outcome
     }
-
-    /// Goes once through what the relay has of the outbox.
-    async fn pass(&mut self, stop: &CancellationToken) -> Result<Round, Interrupted> {
-        let names: Vec<String> = self.topics.keys().cloned().collect();
-        let mut seen = HashSet::new();
-        let (mut after, mut late) = (0, false);
-        while !stop.is_cancelled() {
-            let Poll { mut heads, census } = self.membership.poll(&names, after, self.config.batch).await?;
-            let last = heads.last().map(|head| head.position);
-            let full = heads.len() as u64 == self.config.batch;
-            // What follows an event that left moves up at once, and the pass goes on behind the page.
-            while !heads.is_empty() && !stop.is_cancelled() {
-                if !self.membership.is_fresh() {
-                    late = true;
-                    break;
-                }
-                seen.extend(heads.iter().map(|head| head.id));
-                let Left { events, all_sent } = self.advance(heads).await?;
-                late |= !all_sent;
-                heads = self.store.outbox_next(&events).await?;
-            }
-            match last {
-                Some(last) if full => after = last,
-                _ => {
-                    if !late {
-                        self.waiting.keep(|event| seen.contains(&event));
-                    }
-                    let busy = self.waiting.busy(Instant::now());
-                    let more = self.membership.balance(census, &busy).await?;
-                    return Ok(if late || more { Round::Again } else { Round::Done });
-                }
-            }
-        }
-        Ok(Round::Done)
-    }
-
-    /// Removes what has arrived and publishes what is due; answers what has left the outbox.
-    async fn advance(&mut self, heads: Vec<PendingEvent>) -> Result<Left, Interrupted> {
-        let there = match self.config.confirm {
-            Confirm::Receipts => self.receipts.arrived(&self.topics, &heads).await?,
-            Confirm::Broker => HashSet::new(),
-        };
-        let now = Instant::now();
-        let (mut arrived, mut due) = (Vec::new(), BTreeMap::<String, Vec<PendingEvent>>::new());
-        for head in heads {
-            if there.contains(&head.id) {
-                arrived.push(head);
-            } else if self.waiting.is_due(head.id, now) && self.membership.keeps(head.shard) {
-                due.entry(head.topic.clone()).or_default().push(head);
-            }
-        }
-        self.remove(&arrived).await?;
-        let mut left = Left { events: arrived, all_sent: true };
-        for (name, events) in due {
-            let Some(topic) = self.topics.get(&name).cloned() else { continue };
-            let sent = self.send(&topic, events).await?;
-            left.events.extend(sent.events);
-            left.all_sent &= sent.all_sent;
-        }
-        Ok(left)
-    }
-
-    /// Publishes events; answers those that may leave the outbox with that, and have.
-    async fn send(&mut self, topic: &Topic, events: Vec<PendingEvent>) -> Result<Left, Interrupted> {
-        let may_call = || self.membership.may_call();
-        let Outcome { taken, unknown, failed, away, late } =
-            publish(&self.client, topic, events, may_call).await;
-        if away.is_none() && !(taken.is_empty() && failed.is_empty()) {
-            self.answered = Some(Instant::now());
-        }
-        if !taken.is_empty() {
-            // The broker has the events, and nothing says so yet.
-            fail::fail_point!("after-publish", |_| std::process::abort());
-        }
-        let now = Instant::now();
-        for (event, error) in &failed {
-            let attempts = self.waiting.attempts(event.id) + 1;
-            let pause = self.config.pause(attempts, (self.jitter)());
-            self.waiting.wait(event.id, event.shard, now, pause);
-            // At ever longer distances: an outage must not fill the log.
-            if attempts.is_power_of_two() {
-                let id = event.id;
-                tracing::warn!(event.id = %id, attempts, error, "event {id} was not taken; its key waits");
-            }
-        }
-        let left = match self.config.confirm {
-            Confirm::Receipts => {
-                for event in taken.iter().chain(&unknown) {
-                    self.await_receipts(event, now);
-                }
-                Vec::new()
-            }
-            Confirm::Broker => {
-                for event in &unknown {
-                    let attempts = self.waiting.attempts(event.id) + 1;
-                    let pause = self.config.pause(attempts, (self.jitter)());
-                    self.waiting.wait(event.id, event.shard, now, pause);
-                }
-                self.remove(&taken).await?;
-                taken
-            }
-        };
-        match away {
-            Some(error) => Err(Interrupted::Sidecar(error)),
-            None => Ok(Left { events: left, all_sent: !late }),
-        }
-    }
-
-    /// Publishes the event again only when its receipts did not come in time. That covers a call that did not end: the
-    /// sidecar may still be about to deliver.
-    fn await_receipts(&mut self, event: &PendingEvent, now: Instant) {
-        let (id, attempts) = (event.id, self.waiting.attempts(event.id));
-        if attempts.is_power_of_two() {
-            tracing::info!(event.id = %id, attempts, "event {id} was published again: no receipt came");
-        }
-        self.waiting.wait(id, event.shard, now, self.config.receipt_timeout(attempts));
-    }
-
-    async fn remove(&mut self, events: &[PendingEvent]) -> Result<(), Interrupted> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        fail::fail_point!("before-delete", |_| std::process::abort());
-        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
-        self.membership.remove(&ids).await?;
-        for id in ids {
-            self.waiting.ended(id);
-        }
-        Ok(())
-    }
 }
 
 /// Wakes the relay when others announce events; it polls all the same.
@@ -375,13 +244,6 @@ async fn listen(store: Store, name: Uuid) {
         tracing::info!(error = &error as &dyn std::error::Error, "others are not heard; the relay polls");
         sleep(LISTEN_AGAIN).await;
     }
-}
-
-/// What has left the outbox.
-struct Left {
-    events: Vec<PendingEvent>,
-    /// Whether there was the time to publish all that was due.
-    all_sent: bool,
 }
 
 /// Logs a failure once, not at every attempt.

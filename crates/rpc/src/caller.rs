@@ -1,5 +1,7 @@
 //! Who calls: what the shell found out about a request, for the handlers.
 
+use std::collections::BTreeSet;
+
 use docket_domain::{Instant, UserId};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -28,6 +30,8 @@ pub struct Caller {
     pub user: Option<UserId>,
     /// Whether it is one of Docket's own services.
     pub service: bool,
+    /// What the token allows, besides acting as its subject.
+    pub scopes: BTreeSet<String>,
     /// The door through which the call came.
     pub port: Port,
 }
@@ -65,6 +69,15 @@ pub fn service<T>(request: &Request<T>) -> Result<&Caller, Status> {
     }
 }
 
+/// The caller of a request that only those with a scope may make, on whichever port.
+pub fn with_scope<'a, T>(request: &'a Request<T>, scope: &str) -> Result<&'a Caller, Status> {
+    let caller = caller(request)?;
+    match caller.scopes.contains(scope) {
+        true => Ok(caller),
+        false => Err(Error::MissingScope { scope: scope.to_owned() }).or_status(),
+    }
+}
+
 /// The trace that the request belongs to; empty when the client sent none.
 pub fn trace_context<T>(request: &Request<T>) -> TraceContext {
     request.extensions().get().cloned().unwrap_or_default()
@@ -94,7 +107,7 @@ pub(crate) fn admit(
             Some(user)
         }
     };
-    Ok(Caller { subject: claims.subject.clone(), user, service, port })
+    Ok(Caller { subject: claims.subject.clone(), user, service, scopes: claims.scopes.clone(), port })
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, Error> {

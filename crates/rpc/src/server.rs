@@ -54,8 +54,8 @@ pub struct Config {
     pub max_deadline_seconds: u64,
     /// The largest request message, in bytes. Default 1 MiB. For the services' `max_decoding_message_size`.
     pub max_request_bytes: usize,
-    /// The largest answer message, in bytes. Default 4 MiB, which is what clients take. For the services'
-    /// `max_encoding_message_size`.
+    /// The largest answer message, in bytes. Default 8 MiB: a dead letter, which has a whole message in it, may be larger
+    /// than the 4 MiB that clients take unless they are told otherwise. For the services' `max_encoding_message_size`.
     pub max_response_bytes: usize,
     /// The largest list of headers, in bytes. Default: 16 KiB on the public port, 4 MiB on the app port.
     pub max_header_list_bytes: Option<u32>,
@@ -82,7 +82,7 @@ impl Default for Config {
         Self {
             max_deadline_seconds: 30,
             max_request_bytes: 1 << 20,
-            max_response_bytes: 4 << 20,
+            max_response_bytes: 8 << 20,
             max_header_list_bytes: None,
             max_concurrent_streams: 1024,
             keepalive_seconds: 30,

@@ -1,4 +1,4 @@
-//! The trace that a call belongs to: W3C Trace Context, taken from the metadata if it is well-formed.
+//! The trace that a call or an event belongs to: W3C Trace Context, taken if it is well-formed.
 
 use http::HeaderMap;
 
@@ -19,16 +19,15 @@ pub struct TraceContext {
 impl TraceContext {
     /// Reads the metadata of a call.
     pub fn of(headers: &HeaderMap) -> Self {
-        let Some(traceparent) = only(headers, "traceparent").ok().flatten().filter(|text| well_formed(text))
-        else {
-            return Self::default();
-        };
-        let tracestate = only(headers, "tracestate")
-            .ok()
-            .flatten()
-            .filter(|text| !text.is_empty() && text.len() <= MAX_STATE_BYTES)
-            .map(str::to_owned);
-        Self { traceparent: Some(traceparent.to_owned()), tracestate }
+        let text = |name| only(headers, name).ok().flatten();
+        Self::parse(text("traceparent"), text("tracestate"))
+    }
+
+    /// Takes what is well-formed; without a `traceparent` there is nothing. All of it is printable ASCII.
+    pub fn parse(traceparent: Option<&str>, tracestate: Option<&str>) -> Self {
+        let Some(traceparent) = traceparent.filter(|text| well_formed(text)) else { return Self::default() };
+        let tracestate = tracestate.filter(|text| !text.is_empty() && is_printable(text));
+        Self { traceparent: Some(traceparent.to_owned()), tracestate: tracestate.map(str::to_owned) }
     }
 
     /// The trace's id: 32 hexadecimal digits.
@@ -58,7 +57,13 @@ fn well_formed(text: &str) -> bool {
         && hex(parent, 16)
         && !zero(parent)
         && hex(flags, 2)
-        && text.len() <= MAX_STATE_BYTES
+        && is_printable(text)
+}
+
+/// Whether it can stand in a header, and is not too long to be carried on. What the parts of `tracestate` say is the
+/// vendors' own.
+fn is_printable(text: &str) -> bool {
+    text.len() <= MAX_STATE_BYTES && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 #[cfg(test)]
@@ -89,5 +94,21 @@ mod tests {
         check("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7", None);
         check("00-4bf92f3577b34da6a3ce929d0e0e473-00f067aa0ba902b7-01", None);
         check("", None);
+    }
+
+    #[test]
+    fn what_could_not_stand_in_a_header_is_dropped() {
+        const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let state = |state: &str| TraceContext::parse(Some(PARENT), Some(state)).tracestate;
+        assert_eq!(state("a=b, c@d=e f"), Some("a=b, c@d=e f".to_owned()));
+        for dropped in ["", "a=\0", "a=b\r\nx: y", "a=\u{e4}", &format!("a={}", "b".repeat(511))] {
+            assert_eq!(state(dropped), None, "{dropped:?}");
+        }
+        let later = PARENT.replacen("00", "cc", 1);
+        for dropped in ["\0".to_owned(), format!("{later}-\0"), format!("{later}-{}", "x".repeat(512))] {
+            let context = TraceContext::parse(Some(&dropped), Some("a=b"));
+            assert_eq!(context, TraceContext::default(), "{dropped:?}");
+        }
+        assert_eq!(TraceContext::parse(None, Some("a=b")), TraceContext::default());
     }
 }

@@ -1,25 +1,25 @@
-//! Puts the roles of one process together: binds, opens, builds, runs, drains.
+//! Puts the roles of one process together: binds, opens, builds.
+
+mod run;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
+use docket_deadletters::Origin;
 use docket_domain::source::{Clock, Ids};
 use docket_outbox::{Burial, Handler, Relay, Topic, dead_letter_topic};
-use docket_rpc::{Health, Limits, Port, Server, reflection};
-use docket_sidecar::{Client, Guard, Router, TopicHandler};
+use docket_rpc::{Health, reflection};
+use docket_sidecar::{Client, Drain, Guard, Router, TopicHandler};
 use docket_store::{Lock, Schema, Store, Stores};
-use futures::future::select_all;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 use crate::config::Config;
 use crate::identity::Identity;
+use crate::retention::Purge;
 use crate::source::{SystemClock, TimeOrderedIds};
 use crate::target::Target;
 
@@ -38,7 +38,8 @@ pub struct App {
     public: Door,
     app: Option<Door>,
     relays: Vec<Relay>,
-    draining: CancellationToken,
+    purge: Purge,
+    drain: Drain,
 }
 
 /// An address that is listened on, and what is served there.
@@ -77,18 +78,19 @@ impl App {
         let shared = Shared { stores, clock, ids: Arc::new(TimeOrderedIds), identity };
 
         let health = Health::new(services(&config)).await;
-        let draining = CancellationToken::new();
+        let drain = Drain::new();
         let routes = reflection::add_to(api(&config, &shared).add_service(health.service()))?;
         let public = Door { routes, ..public };
         let (app, relays) = match app {
             Some(door) => {
-                let (routes, relays) = sidecar(&config, &shared, &health, &draining)?;
+                let (routes, relays) = sidecar(&config, &shared, &health, &drain)?;
                 (Some(Door { routes, ..door }), relays)
             }
             None => (None, Vec::new()),
         };
+        let purge = purge(&config, &shared);
         let Shared { stores, clock, identity, .. } = shared;
-        Ok(Self { config, lock, stores, health, identity, clock, public, app, relays, draining })
+        Ok(Self { config, lock, stores, health, identity, clock, public, app, relays, purge, drain })
     }
 
     /// Where clients call.
@@ -110,73 +112,6 @@ impl App {
     pub fn relay_status(&self) -> Vec<watch::Receiver<docket_outbox::Status>> {
         self.relays.iter().map(Relay::status).collect()
     }
-
-    /// Runs until it is told to stop, or a part fails; then what is under way is finished.
-    pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let drain = Duration::from_secs(self.config.drain_seconds);
-        let mut parts: JoinSet<anyhow::Result<()>> = JoinSet::new();
-        let (public, app) = (self.public.address, self.app.as_ref().map(|door| door.address));
-        let limits = Arc::new(Limits::new(&self.config.limits, Arc::new(rand::random::<f64>)));
-        let Identity { authenticator, tls, .. } = self.identity;
-        let doors = [(Some(self.public), Port::Public, tls.clone()), (self.app, Port::App, None)];
-        for (door, port, tls) in doors {
-            let Some(door) = door else { continue };
-            let (authenticator, clock) = (authenticator.clone(), self.clock.clone());
-            let (server, health) = (self.config.server.clone(), self.health.clone());
-            let server = Server::new(server, port, authenticator, clock, health, limits.clone());
-            let server = server.with_tls(tls);
-            let stop = stop.clone();
-            parts.spawn(async move {
-                server.serve(door.listener, door.routes, stop, drain).await;
-                Ok(())
-            });
-        }
-        let keys = stop.clone();
-        parts.spawn(async move {
-            authenticator.run(keys).await;
-            Ok(())
-        });
-        if let Some(tls) = tls {
-            let stop = stop.clone();
-            parts.spawn(async move {
-                tls.run(stop).await;
-                Ok(())
-            });
-        }
-        if !self.relays.is_empty() {
-            let statuses = self.relays.iter().map(Relay::status).collect();
-            parts.spawn(tell(statuses, self.health.clone(), stop.clone()));
-        }
-        for relay in self.relays {
-            let stop = stop.clone();
-            parts.spawn(async move {
-                relay.run(stop).await;
-                Ok(())
-            });
-        }
-        self.health.serving().await;
-        let app = app.map(|address| address.to_string()).unwrap_or_else(|| "none".to_owned());
-        tracing::info!(%public, app, "docket is ready: clients call {public}, the sidecar calls {app}");
-
-        // A part that ends before it is told to takes the others with it.
-        let early = tokio::select! {
-            // First, because parts that were told to stop end too.
-            biased;
-            () = stop.cancelled() => None,
-            ended = parts.join_next() => ended,
-        };
-        tracing::info!("docket stops");
-        self.draining.cancel();
-        stop.cancel();
-        let mut outcome =
-            early.map_or(Ok(()), |ended| ended?.and_then(|()| anyhow::bail!("a part ended early")));
-        while let Some(ended) = parts.join_next().await {
-            outcome = outcome.and(ended?);
-        }
-        self.stores.close().await?;
-        drop(self.lock);
-        outcome
-    }
 }
 
 async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<Door> {
@@ -193,6 +128,9 @@ fn services(config: &Config) -> Vec<&'static str> {
     }
     if config.runs(Target::Audit) {
         names.push("docket.v1.AuditService");
+    }
+    if config.runs(Target::DeadLetters) {
+        names.push("docket.v1.DeadLetterService");
     }
     names
 }
@@ -218,7 +156,38 @@ fn api(config: &Config, shared: &Shared) -> Routes {
         let audit = audit.max_decoding_message_size(limits.max_request_bytes);
         routes = routes.add_service(audit.max_encoding_message_size(limits.max_response_bytes));
     }
+    if config.runs(Target::DeadLetters) {
+        let letters = docket_deadletters::service(dead_letters(config, shared));
+        let letters = letters.accept_compressed(CompressionEncoding::Gzip);
+        let letters = letters.max_decoding_message_size(limits.max_request_bytes);
+        routes = routes.add_service(letters.max_encoding_message_size(limits.max_response_bytes));
+    }
     routes
+}
+
+/// What the target `deadletters` needs.
+fn dead_letters(config: &Config, shared: &Shared) -> docket_deadletters::Deps {
+    docket_deadletters::Deps {
+        store: shared.stores.of(Schema::DeadLetters),
+        clock: shared.clock.clone(),
+        ids: shared.ids.clone(),
+        origins: origins(config),
+        replay_to_all: config.retention.replay_to_all(),
+    }
+}
+
+/// The handlers of the tasks' events in this release, wherever each of them runs.
+const TASK_EVENT_HANDLERS: [Target; 2] = [Target::Audit, Target::Recurrence];
+
+/// The topics that have handlers, whose events may become dead letters.
+fn origins(config: &Config) -> Vec<Origin> {
+    let origin = |topic: &String| Origin {
+        pubsub: config.dapr.pubsub.clone(),
+        topic: topic.clone(),
+        letters: dead_letter_topic(topic),
+        handlers: Some(TASK_EVENT_HANDLERS.map(|handler| handler.name().to_owned()).to_vec()),
+    };
+    [&config.tasks.topic].map(origin).to_vec()
 }
 
 /// What the sidecar calls, and the relays that call the sidecar: one for each outbox.
@@ -226,12 +195,16 @@ fn sidecar(
     config: &Config,
     shared: &Shared,
     health: &Health,
-    draining: &CancellationToken,
+    drain: &Drain,
 ) -> anyhow::Result<(Routes, Vec<Relay>)> {
     let client = Client::connect_lazy(&config.dapr)?;
     let jitter: docket_sidecar::Jitter = Arc::new(rand::random::<f64>);
     let (pubsub, topic) = (&config.dapr.pubsub, &config.tasks.topic);
     let tasks = shared.stores.of(Schema::Tasks);
+    // A receipt lets the next event of its task leave, so the relay of those events is woken by it as by a commit.
+    let waiting = tasks.clone();
+    let mut router =
+        Router::new(&config.dapr, jitter.clone()).tell(Arc::new(move || waiting.outbox_changed()));
     let mut handlers: Vec<(Arc<dyn TopicHandler>, Store)> = Vec::new();
     if config.runs(Target::Audit) {
         let store = shared.stores.of(Schema::Audit);
@@ -243,25 +216,39 @@ fn sidecar(
         let store = shared.stores.of(Schema::Recurrence);
         let (clock, client) = (shared.clock.clone(), client.clone());
         let deps = docket_recurrence::Deps { store: store.clone(), clock, client, token };
-        handlers.push((Arc::new(config.recurrence.clone().build(deps)?), store));
+        let (handler, repair) = config.recurrence.clone().build(deps)?;
+        router = router.binding(&config.recurrence.binding, Arc::new(repair));
+        handlers.push((Arc::new(handler), store));
     }
 
-    // A receipt lets the next event of its task leave, so the relay of those events is woken by it as by a commit.
-    let waiting = tasks.clone();
-    let mut router =
-        Router::new(&config.dapr, jitter.clone()).tell(Arc::new(move || waiting.outbox_changed()));
-    let mut receipts = Vec::new();
+    let keeper = config.runs(Target::DeadLetters).then(|| dead_letters(config, shared));
+    let keeps = |deps: &docket_deadletters::Deps| Handler {
+        name: docket_deadletters::NAME,
+        store: deps.store.clone(),
+    };
+    let letters = Topic {
+        pubsub: config.dead_letter_pubsub().to_owned(),
+        name: dead_letter_topic(topic),
+        handlers: keeper.iter().map(keeps).collect(),
+    };
+    let mut events = Topic { pubsub: pubsub.clone(), name: topic.clone(), handlers: Vec::new() };
     let mut outboxes = Outboxes(Vec::new());
     for (handler, store) in handlers {
-        receipts.push(Handler { name: handler.name(), store: store.clone() });
-        let letters = Topic { pubsub: pubsub.clone(), name: dead_letter_topic(topic), handlers: Vec::new() };
-        outboxes.add(&store, letters);
+        events.handlers.push(Handler { name: handler.name(), store: store.clone() });
+        outboxes.add(&store, &letters);
         let burial = Burial { store, clock: shared.clock.clone(), ids: shared.ids.clone() };
         router = router.subscribe(pubsub, topic, handler, Arc::new(burial))?;
     }
     if config.runs(Target::Tasks) {
-        let events = Topic { pubsub: pubsub.clone(), name: topic.clone(), handlers: receipts };
-        outboxes.add(&tasks, events);
+        outboxes.add(&tasks, &events);
+    }
+    if let Some(deps) = keeper {
+        // What is replayed leaves from the letters' own outbox.
+        for topic in [&events, &letters] {
+            outboxes.add(&deps.store, topic);
+        }
+        let keeper = Arc::new(docket_deadletters::handler(deps));
+        router = router.subscribe(&letters.pubsub, &letters.name, keeper.clone(), keeper)?;
     }
     let relay = |(store, topics): (Store, Vec<Topic>)| {
         let deps = docket_outbox::Deps {
@@ -277,35 +264,25 @@ fn sidecar(
     let relays = outboxes.0.into_iter().map(relay).collect();
     let guard = Guard::new(&config.dapr)?;
     let routes = api(config, shared).add_service(health.service());
-    Ok((docket_sidecar::add_callbacks(routes, router, &guard, draining.clone()), relays))
+    Ok((docket_sidecar::add_callbacks(routes, router, &guard, drain.clone()), relays))
+}
+
+/// What forgets the old rows of the targets that this process runs.
+fn purge(config: &Config, shared: &Shared) -> Purge {
+    let purge = Purge::new(config.retention.clone(), shared.clock.clone(), Arc::new(rand::random::<f64>));
+    config.schemas().into_iter().fold(purge, |purge, schema| purge.target(schema, &shared.stores.of(schema)))
 }
 
 /// The topics that leave each outbox.
 struct Outboxes(Vec<(Store, Vec<Topic>)>);
 
 impl Outboxes {
-    fn add(&mut self, store: &Store, topic: Topic) {
+    /// Targets that share an outbox name its topics more than once.
+    fn add(&mut self, store: &Store, topic: &Topic) {
         match self.0.iter_mut().find(|(other, _)| other.is_same(store)) {
-            Some((_, topics)) => topics.push(topic),
-            None => self.0.push((store.clone(), vec![topic])),
-        }
-    }
-}
-
-/// Tells health whether the sidecar takes events, by the word of all relays.
-async fn tell(
-    mut statuses: Vec<watch::Receiver<docket_outbox::Status>>,
-    health: Health,
-    stop: CancellationToken,
-) -> anyhow::Result<()> {
-    loop {
-        let connected: Vec<bool> =
-            statuses.iter_mut().map(|status| status.borrow_and_update().connected).collect();
-        health.set(SIDECAR, connected.into_iter().all(|connected| connected)).await;
-        let changes = statuses.iter_mut().map(|status| Box::pin(status.changed()));
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            (changed, ..) = select_all(changes) => if changed.is_err() { return Ok(()) },
+            Some((_, topics)) if topics.iter().any(|known| known.name == topic.name) => {}
+            Some((_, topics)) => topics.push(topic.clone()),
+            None => self.0.push((store.clone(), vec![topic.clone()])),
         }
     }
 }

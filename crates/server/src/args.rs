@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args as Arguments, Parser, Subcommand};
+use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, ListenFlags};
 use crate::target::Target;
@@ -33,6 +33,20 @@ pub enum Command {
     },
     /// Prints a token that the server accepts, signed with its own secret.
     Token(Token),
+    /// Looks after what could not be handled: a client of the server's `DeadLetterService`.
+    Dlq(Box<crate::dlq::Dlq>),
+    /// Compares the topics on Kafka with what they should be, or makes them so.
+    Topics {
+        /// Which of the two; `check` when absent.
+        #[command(subcommand)]
+        action: Option<crate::topics::Action>,
+    },
+    /// Looks after the audit log.
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: AuditAction,
+    },
     /// Shows or checks the configuration.
     Config {
         /// Which of the two.
@@ -86,9 +100,53 @@ pub struct Token {
     /// Whose token: the `sub`.
     #[arg(long)]
     pub user: docket_domain::UserId,
+    /// What it allows besides acting as the user, for example `deadletters:admin`; may be repeated.
+    #[arg(long = "scope", value_name = "SCOPE", value_parser = scope)]
+    pub scopes: Vec<String>,
     /// How many minutes it is good for.
     #[arg(long, default_value_t = 720, value_parser = clap::value_parser!(u32).range(1..=525_600))]
     pub minutes: u32,
+}
+
+/// A token has its scopes in one text, with spaces between them (RFC 8693 section 4.2).
+fn scope(text: &str) -> Result<String, &'static str> {
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+    if text.is_empty() || !printable { Err("must be one scope, without spaces") } else { Ok(text.to_owned()) }
+}
+
+/// What `audit` does.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum AuditAction {
+    /// Names the versions of tasks that the audit log lacks. Opens the database itself, with the rights of the targets
+    /// `tasks` and `audit`. Ends with 1 when there are any.
+    Verify(Verify),
+}
+
+/// What `audit verify` takes.
+#[derive(Arguments, Clone, Copy, Debug)]
+pub struct Verify {
+    /// Looks at this task alone.
+    #[arg(long, value_name = "ID")]
+    pub task: Option<docket_domain::TaskId>,
+    /// Publishes what is missing and still kept again, for the audit log alone; it leaves with a server that runs.
+    #[arg(long)]
+    pub refill: bool,
+    /// How many seconds an event may be on its way before its absence is a gap.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub grace_seconds: u32,
+    /// How the gaps are told: for people, or one JSON object a line, the last one with the totals.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// How a command tells what it found.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
 }
 
 /// What `config` does.

@@ -1,16 +1,19 @@
 //! What `docket` does besides serving.
 
 use std::io::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use docket_domain::TimeDelta;
 use docket_domain::source::Clock as _;
 use docket_rpc::Signer;
-use docket_store::{Lock, StepState, Stores};
+use docket_store::{Lock, Schema, StepState, Stores};
 
-use crate::args::{ConfigAction, Token, Way};
+use crate::args::{self, ConfigAction, Format, Token, Way};
 use crate::config::Config;
-use crate::source::SystemClock;
+use crate::source::{SystemClock, TimeOrderedIds};
+use crate::verify::{Order, Verify};
 
 /// `docket migrate`.
 pub async fn migrate(config: &Config, way: Way) -> anyhow::Result<()> {
@@ -46,9 +49,36 @@ pub fn token(config: &Config, token: &Token) -> anyhow::Result<()> {
     let secret = config.auth.load_secret(&config.secret_file()).context("cannot read the secret")?;
     let secret = secret
         .context("auth.secret: there is none, because auth.jwks says that tokens are issued elsewhere")?;
-    let scopes: Vec<&str> = config.auth.required_scope.as_deref().into_iter().collect();
+    let required = config.auth.required_scope.as_deref();
+    let scopes: Vec<&str> = token.scopes.iter().map(String::as_str).chain(required).collect();
     let ttl = Duration::from_secs(u64::from(token.minutes) * 60);
     print(&Signer::new(&config.auth, &secret).issue(&token.user, &scopes, ttl, SystemClock.now()))
+}
+
+/// `docket audit verify`: whether the audit log has everything.
+pub async fn verify_audit(config: &Config, arguments: &args::Verify) -> anyhow::Result<bool> {
+    // Without a claim on an embedded database: a server may work with it, and what is added to the outbox it finds.
+    let stores = Stores::open(&config.database, &[Schema::Tasks, Schema::Audit]).await?;
+    stores.check_schema().await?;
+    let order = Order {
+        task: arguments.task,
+        refill: arguments.refill,
+        grace: TimeDelta::seconds(arguments.grace_seconds.into()),
+    };
+    let (tasks, audit) = (stores.of(Schema::Tasks), stores.of(Schema::Audit));
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(TimeOrderedIds));
+    let verify = Verify::new(tasks, audit, &config.tasks.topic, clock, ids);
+    let found = verify.run(&order, |gap| match arguments.format {
+        Format::Text => print(&gap.text()),
+        Format::Json => print(&gap.json().to_string()),
+    });
+    let summary = found.await?;
+    stores.close().await?;
+    match arguments.format {
+        Format::Text => print(&summary.text())?,
+        Format::Json => print(&summary.json().to_string())?,
+    }
+    Ok(summary.missing == 0)
 }
 
 /// `docket config`.

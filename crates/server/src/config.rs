@@ -19,11 +19,11 @@ use crate::target::Target;
 const PREFIX: &str = "DOCKET_";
 
 /// The variables with the prefix that are read elsewhere.
-const NOT_KEYS: [&str; 1] = ["config"];
+const NOT_KEYS: [&str; 2] = ["config", "token"];
 
 /// The keys whose values nobody may see. Their variables are taken as they are written; those of others are read as TOML
 /// would: `true` is no text.
-const SECRETS: [&str; 3] = ["auth.secret", "dapr.api_token", "dapr.app_api_token"];
+const SECRETS: [&str; 4] = ["auth.secret", "dapr.api_token", "dapr.app_api_token", "kafka.password"];
 
 /// Everything that can be configured.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -56,8 +56,14 @@ pub struct Config {
     pub tasks: docket_tasks::Config,
     /// The target `recurrence`.
     pub recurrence: docket_recurrence::Config,
+    /// The target `deadletters`.
+    pub deadletters: docket_deadletters::Config,
     /// The relay.
     pub outbox: docket_outbox::Config,
+    /// How long things are kept that are not kept for ever.
+    pub retention: crate::retention::Config,
+    /// Kafka, for `docket topics`.
+    pub kafka: crate::topics::Config,
 }
 
 /// The addresses that are listened on. Port 0 takes a free one.
@@ -99,7 +105,10 @@ impl Default for Config {
             limits: Default::default(),
             tasks: Default::default(),
             recurrence: Default::default(),
+            deadletters: Default::default(),
             outbox: Default::default(),
+            retention: Default::default(),
+            kafka: Default::default(),
         }
     }
 }
@@ -192,9 +201,13 @@ impl Config {
             ("tasks.topic", &self.tasks.topic),
             ("dapr.pubsub", &self.dapr.pubsub),
             ("recurrence.tasks_app_id", &self.recurrence.tasks_app_id),
+            ("recurrence.binding", &self.recurrence.binding),
         ];
         let empty = names.into_iter().filter(|(_, name)| name.trim().is_empty());
         wrong.extend(empty.map(|(key, _)| format!("{key} must not be empty")));
+        if self.deadletters.pubsub.as_ref().is_some_and(|name| name.trim().is_empty()) {
+            wrong.push("deadletters.pubsub must not be empty".to_owned());
+        }
         if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             wrong.push(format!("log: {:?} is not a filter", self.log));
         }
@@ -202,6 +215,10 @@ impl Config {
         if let Err(what) = self.outbox.check() {
             wrong.push(format!("outbox: {what}"));
         }
+        wrong.extend(self.foreign_dead_letters());
+        wrong.extend(self.large_letters());
+        wrong.extend(self.retention.faults());
+        wrong.extend(self.kafka.faults());
         if let Some(what) = self.short_lease() {
             wrong.push(what);
         }
@@ -234,11 +251,13 @@ impl Config {
             ("limits.rate_per_second", limits.rate_per_second.into(), 0..=1_000_000),
             ("limits.max_queue_ms", limits.max_queue_ms, 0..=10_000),
             ("tasks.max_per_user", tasks.max_per_user.into(), 0..=10_000_000),
+            ("tasks.gap_seconds", tasks.gap_seconds.into(), 1..=86_400),
             ("auth.jwks_refresh_seconds", self.auth.jwks_refresh_seconds, 10..=86_400),
             ("auth.jwks_max_stale_seconds", self.auth.jwks_max_stale_seconds, 60..=2_592_000),
             ("auth.leeway_seconds", self.auth.leeway_seconds.into(), 0..=3_600),
             ("dapr.deadline_ms", dapr.deadline_ms, 1..=300_000),
             ("dapr.handler_timeout_ms", dapr.handler_timeout_ms, 1..=300_000),
+            ("dapr.max_message_bytes", dapr.max_message_bytes as u64, 1_024..=128 << 20),
             ("dapr.keys_in_flight", dapr.keys_in_flight as u64, 1..=1_024),
             ("dapr.retry.attempts", dapr.retry.attempts.into(), 1..=10),
             ("dapr.retry.backoff_ms", dapr.retry.backoff_ms, 0..=60_000),
@@ -257,6 +276,22 @@ impl Config {
             .collect()
     }
 
+    /// What the sidecar moves away must come where dead letters are read.
+    fn foreign_dead_letters(&self) -> Option<String> {
+        let (suffix, read) = (self.dapr.dead_letter_suffix.as_deref()?, docket_outbox::dead_letter_topic(""));
+        (suffix != read).then(|| format!("dapr.dead_letter_suffix must be {read:?}, not {suffix:?}"))
+    }
+
+    /// The largest dead letter, with what is said of it, must fit into an answer.
+    fn large_letters(&self) -> Option<String> {
+        const AROUND_BYTES: usize = 1 << 20;
+        let (most, least) =
+            (self.server.max_response_bytes, self.dapr.max_letter_bytes().saturating_add(AROUND_BYTES));
+        (self.runs(Target::DeadLetters) && most < least).then(|| {
+            format!("server.max_response_bytes must be at least {least}, not {most}, so that an answer can have a dead letter of four times dapr.max_message_bytes")
+        })
+    }
+
     /// Where replicas share an outbox, nothing is published that may outlast the lease, so the rest of it must be longer
     /// than a call for a good while after it was renewed.
     fn short_lease(&self) -> Option<String> {
@@ -269,18 +304,29 @@ impl Config {
 
     /// Receipts come from the handlers' inboxes, so every handler must be in this process.
     fn missing_receipts(&self) -> Option<String> {
-        let needs = self.runs(Target::Tasks)
-            && self.dapr.enabled
-            && self.outbox.confirm == docket_outbox::Confirm::Receipts;
-        let missing: Vec<&str> = [Target::Audit, Target::Recurrence]
+        let needs = self.dapr.enabled && self.outbox.confirm == docket_outbox::Confirm::Receipts;
+        // Who publishes events, or publishes them again, needs those who handle them; who handles them leaves dead letters.
+        let publishes = self.runs(Target::Tasks) || self.runs(Target::DeadLetters);
+        let handles = self.runs(Target::Audit) || self.runs(Target::Recurrence);
+        let needed = [
+            (Target::Audit, publishes),
+            (Target::Recurrence, publishes),
+            (Target::DeadLetters, publishes || handles),
+        ];
+        let missing: Vec<&str> = needed
             .into_iter()
-            .filter(|target| !self.runs(*target))
-            .map(Target::name)
+            .filter(|(target, needed)| *needed && !self.runs(*target))
+            .map(|(target, _)| target.name())
             .collect();
         (needs && !missing.is_empty()).then(|| {
             let missing = missing.join(", ");
             format!("outbox.confirm: \"receipts\" needs every handler in this process, but targets lacks {missing}; with a durable broker, set it to \"broker\"")
         })
+    }
+
+    /// The pub/sub component of dead letters.
+    pub fn dead_letter_pubsub(&self) -> &str {
+        self.deadletters.pubsub.as_ref().unwrap_or(&self.dapr.pubsub)
     }
 
     /// Whether this process plays the role.

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use docket_server::app::App;
-use docket_server::args::{Args, Command, Way};
+use docket_server::args::{Args, AuditAction, Command, Way};
 use docket_server::config::{Config, Flags};
-use docket_server::{commands, logging};
+use docket_server::{commands, dlq, logging, topics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&anyhow::Error::new(error), USAGE),
     };
     match run(config, command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if error.is::<docket_server::config::Error>() => fail(&error, USAGE),
         Err(error) => fail(&error, 1),
     }
@@ -42,13 +42,26 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(config: Config, command: Option<Command>) -> anyhow::Result<()> {
-    match command {
+async fn run(config: Config, command: Option<Command>) -> anyhow::Result<ExitCode> {
+    let done = match command {
         None | Some(Command::Serve(_)) => serve(config).await,
         Some(Command::Migrate { way }) => commands::migrate(&config, way.unwrap_or(Way::Up)).await,
+        Some(Command::Dlq(asked)) => dlq::run(&config, *asked).await,
         Some(Command::Token(token)) => commands::token(&config, &token),
         Some(Command::Config { action }) => commands::config(&config, action),
-    }
+        Some(Command::Audit { action: AuditAction::Verify(verify) }) => {
+            return commands::verify_audit(&config, &verify).await.map(verdict);
+        }
+        Some(Command::Topics { action }) => {
+            return topics::run(&config, action.unwrap_or_default()).await.map(verdict);
+        }
+    };
+    done.map(|()| ExitCode::SUCCESS)
+}
+
+/// What a command ends with that looked whether all is well.
+fn verdict(well: bool) -> ExitCode {
+    if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {

@@ -10,9 +10,12 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// A role: a crate, a Dapr app-id (`docket-<target>`), a deployment and a log field, all with one name.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum Target {
     /// Keeps every event, and answers for it.
     Audit,
+    /// Keeps what could not be handled, and brings it back.
+    DeadLetters,
     /// Gives a completed task its next occurrence.
     Recurrence,
     /// The task API.
@@ -24,6 +27,7 @@ impl Target {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Audit => "audit",
+            Self::DeadLetters => "deadletters",
             Self::Recurrence => "recurrence",
             Self::Tasks => "tasks",
         }
@@ -33,6 +37,7 @@ impl Target {
     pub const fn schema(self) -> Schema {
         match self {
             Self::Audit => Schema::Audit,
+            Self::DeadLetters => Schema::DeadLetters,
             Self::Recurrence => Schema::Recurrence,
             Self::Tasks => Schema::Tasks,
         }

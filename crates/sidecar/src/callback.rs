@@ -3,30 +3,27 @@
 use bytes::Bytes;
 use dapr::dapr::proto::common::v1::{InvokeRequest, InvokeResponse};
 use dapr::dapr::proto::runtime::v1 as pb;
-use docket_rpc::to_status;
+use docket_rpc::{Unavailable, to_status};
 use pb::app_callback_health_check_server::{AppCallbackHealthCheck, AppCallbackHealthCheckServer};
 use pb::app_callback_server::{AppCallback, AppCallbackServer};
 use pb::topic_event_bulk_request_entry::Event;
 use pb::topic_event_response::TopicEventResponseStatus;
-use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use crate::drain::Drain;
 use crate::envelope::Parts;
 use crate::fault::Refusal;
 use crate::guard::{Guard, Guarded};
+use crate::metadata::Metadata;
 use crate::router::{Router, Verdict};
 
-/// The largest callback. A batch holds what several publish calls sent, and each of those may have had 4 MiB, which is
-/// the sidecar's own default; larger ones are refused and, with a broker, delivered again in smaller batches.
-const MAX_MESSAGE_BYTES: usize = 16 << 20;
-
 /// Adds the callbacks to the app port's services, behind the guard.
-///
-/// Once `draining` is cancelled the health check fails, so that the sidecar stops to deliver.
-pub fn add_callbacks(routes: Routes, router: Router, guard: &Guard, draining: CancellationToken) -> Routes {
-    let callback = AppCallbackServer::new(Callback { router }).max_decoding_message_size(MAX_MESSAGE_BYTES);
-    let health = AppCallbackHealthCheckServer::new(Health { draining });
+pub fn add_callbacks(routes: Routes, router: Router, guard: &Guard, drain: Drain) -> Routes {
+    let limit = router.max_callback_bytes;
+    let callback = Callback { router, drain: drain.clone() };
+    let callback = AppCallbackServer::new(callback).max_decoding_message_size(limit);
+    let health = AppCallbackHealthCheckServer::new(Health { drain });
     routes
         .add_service(Guarded { guard: guard.clone(), inner: callback })
         .add_service(Guarded { guard: guard.clone(), inner: health })
@@ -34,6 +31,7 @@ pub fn add_callbacks(routes: Routes, router: Router, guard: &Guard, draining: Ca
 
 struct Callback {
     router: Router,
+    drain: Drain,
 }
 
 type Answer<T> = Result<Response<T>, Status>;
@@ -65,11 +63,8 @@ impl AppCallback for Callback {
             // not a CloudEvent, so that nobody could keep it.
             metadata: [("rawPayload".to_owned(), "true".to_owned())].into(),
             routes: None,
-            dead_letter_topic: match &self.router.dead_letter_suffix {
-                Some(suffix) => format!("{topic}{suffix}"),
-                None => String::new(),
-            },
-            bulk_subscribe: self.router.bulk.as_ref().map(|bulk| pb::BulkSubscribeConfig {
+            dead_letter_topic: self.router.dead_letter_topic(pubsub, topic).unwrap_or_default(),
+            bulk_subscribe: self.router.bulk_of(pubsub, topic).map(|bulk| pb::BulkSubscribeConfig {
                 enabled: true,
                 max_messages_count: bulk.max_messages.into(),
                 max_await_duration_ms: bulk.max_await_ms.into(),
@@ -83,9 +78,16 @@ impl AppCallback for Callback {
         &self,
         request: Request<pb::TopicEventRequest>,
     ) -> Answer<pb::TopicEventResponse> {
-        let request = request.into_inner();
-        let (pubsub, topic) = (request.pubsub_name.clone(), request.topic.clone());
-        match self.router.deliver(&pubsub, &topic, single(request)).await {
+        let verdict = match self.drain.begin() {
+            Some(_under_way) => {
+                let metadata = Metadata::of_call(request.metadata());
+                let request = request.into_inner();
+                let (pubsub, topic) = (request.pubsub_name.clone(), request.topic.clone());
+                self.router.deliver(&pubsub, &topic, single(request), metadata).await
+            }
+            None => Ok(Verdict::Again),
+        };
+        match verdict {
             Ok(verdict) => Ok(Response::new(pb::TopicEventResponse { status: status(verdict) })),
             Err(refusal) => refuse(&refusal),
         }
@@ -95,10 +97,16 @@ impl AppCallback for Callback {
         &self,
         request: Request<pb::TopicEventBulkRequest>,
     ) -> Answer<pb::TopicEventBulkResponse> {
-        let request = request.into_inner();
-        let (ids, events): (Vec<_>, Vec<_>) =
-            request.entries.into_iter().map(|entry| (entry.entry_id, batched(entry.event))).unzip();
-        match self.router.deliver_all(&request.pubsub_name, &request.topic, events).await {
+        let pb::TopicEventBulkRequest { entries, pubsub_name, topic, .. } = request.into_inner();
+        let entry = |entry: pb::TopicEventBulkRequestEntry| {
+            (entry.entry_id, (batched(entry.event), entry.metadata.into_iter().collect()))
+        };
+        let (ids, events): (Vec<_>, Vec<_>) = entries.into_iter().map(entry).unzip();
+        let verdicts = match self.drain.begin() {
+            Some(_under_way) => self.router.deliver_all(&pubsub_name, &topic, events).await,
+            None => Ok(vec![Verdict::Again; ids.len()]),
+        };
+        match verdicts {
             Ok(verdicts) => {
                 let answer = |(entry_id, verdict)| pb::TopicEventBulkResponseEntry {
                     entry_id,
@@ -112,17 +120,24 @@ impl AppCallback for Callback {
     }
 
     async fn list_input_bindings(&self, _: Request<()>) -> Answer<pb::ListInputBindingsResponse> {
-        Ok(Response::new(pb::ListInputBindingsResponse::default()))
+        let bindings = self.router.bindings().map(str::to_owned).collect();
+        Ok(Response::new(pb::ListInputBindingsResponse { bindings }))
     }
 
     async fn on_binding_event(
         &self,
         request: Request<pb::BindingEventRequest>,
     ) -> Answer<pb::BindingEventResponse> {
-        refuse(&Refusal::UnknownBinding(request.into_inner().name))
+        let Some(_under_way) = self.drain.begin() else { return Err(to_status(&Unavailable)) };
+        let pb::BindingEventRequest { name, data, metadata } = request.into_inner();
+        match self.router.trigger(&name, Bytes::from(data), metadata.into_iter().collect()).await {
+            Ok(()) => Ok(Response::new(pb::BindingEventResponse::default())),
+            Err(refusal) => refuse(&refusal),
+        }
     }
 
     async fn on_job_event(&self, request: Request<pb::JobEventRequest>) -> Answer<pb::JobEventResponse> {
+        let Some(_under_way) = self.drain.begin() else { return Err(to_status(&Unavailable)) };
         refuse(&Refusal::UnknownJob(request.into_inner().name))
     }
 }
@@ -169,16 +184,15 @@ fn batched(event: Option<Event>) -> Bytes {
 /// Answers without asking anybody else: the sidecar's probe gives up after half a second, and a slow database must not
 /// make it unsubscribe from every topic.
 struct Health {
-    draining: CancellationToken,
+    drain: Drain,
 }
 
 #[tonic::async_trait]
 impl AppCallbackHealthCheck for Health {
     async fn health_check(&self, _: Request<()>) -> Answer<pb::HealthCheckResponse> {
-        if self.draining.is_cancelled() {
-            Err(to_status(&docket_rpc::Unavailable))
-        } else {
-            Ok(Response::new(pb::HealthCheckResponse {}))
+        match self.drain.is_healthy() {
+            true => Ok(Response::new(pb::HealthCheckResponse {})),
+            false => Err(to_status(&Unavailable)),
         }
     }
 }

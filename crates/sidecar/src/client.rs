@@ -9,9 +9,10 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
 
 use crate::config::{ApiToken, Config, InvalidConfig};
-use crate::envelope::{CONTENT_TYPE, CloudEvent, EnvelopeError};
+use crate::envelope::CONTENT_TYPE;
 use crate::guard::TOKEN_HEADER;
 use crate::invocation::InvocationChannel;
+use crate::metadata::{REPLAY, REPLAY_HANDLER, Replay};
 
 /// A client of the sidecar. Cheap to clone; all clones share one connection, which is made on the first call and again
 /// when it breaks.
@@ -22,13 +23,15 @@ pub struct Client {
     deadline: Duration,
 }
 
-/// An event and what it must stay in order with.
-#[derive(Clone, Copy, Debug)]
-pub struct Message<'a> {
-    /// The partition key.
-    pub key: &'a str,
-    /// The event.
-    pub event: &'a CloudEvent,
+/// An event as it is published.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Message {
+    /// The partition key: what it must stay in order with.
+    pub key: String,
+    /// The whole event, by [`CloudEvent::encode`](crate::CloudEvent::encode), or whatever was once published as one.
+    pub bytes: Vec<u8>,
+    /// Says that it is published once more, and for whom.
+    pub replay: Option<Replay>,
 }
 
 /// A call to the sidecar that did not succeed.
@@ -48,9 +51,6 @@ pub enum Error {
         /// What it says.
         message: String,
     },
-    /// The event can not be written as a CloudEvent.
-    #[error("the event can not be encoded")]
-    Envelope(#[from] EnvelopeError),
 }
 
 /// An event of a batch that the broker did not take.
@@ -80,22 +80,18 @@ impl Client {
     }
 
     /// Publishes one event; done means that the broker has it.
-    pub async fn publish(
-        &self,
-        pubsub: &str,
-        topic: &str,
-        key: &str,
-        event: &CloudEvent,
-    ) -> Result<(), Error> {
+    pub async fn publish(&self, pubsub: &str, topic: &str, message: &Message) -> Result<(), Error> {
+        let mut metadata = metadata_of(message);
+        metadata.extend(raw());
         let request = pb::PublishEventRequest {
             pubsub_name: pubsub.to_owned(),
             topic: topic.to_owned(),
-            data: event.encode()?,
+            data: message.bytes.clone(),
             data_content_type: CONTENT_TYPE.to_owned(),
-            metadata: raw([("partitionKey", key)]),
+            metadata,
         };
         self.call(request, async |mut dapr, request| dapr.publish_event(request).await).await?;
-        Ok(())
+        self.misheard()
     }
 
     /// Publishes a batch; the answers are in its order.
@@ -106,24 +102,23 @@ impl Client {
         &self,
         pubsub: &str,
         topic: &str,
-        messages: &[Message<'_>],
+        messages: &[Message],
     ) -> Result<Vec<Result<(), NotTaken>>, Error> {
-        let entry = |(index, message): (usize, &Message<'_>)| -> Result<_, Error> {
-            Ok(pb::BulkPublishRequestEntry {
-                entry_id: index.to_string(),
-                event: message.event.encode()?,
-                content_type: CONTENT_TYPE.to_owned(),
-                metadata: [("partitionKey".to_owned(), message.key.to_owned())].into(),
-            })
+        let entry = |(index, message): (usize, &Message)| pb::BulkPublishRequestEntry {
+            entry_id: index.to_string(),
+            event: message.bytes.clone(),
+            content_type: CONTENT_TYPE.to_owned(),
+            metadata: metadata_of(message),
         };
         let request = pb::BulkPublishRequest {
             pubsub_name: pubsub.to_owned(),
             topic: topic.to_owned(),
-            entries: messages.iter().enumerate().map(entry).collect::<Result<_, _>>()?,
-            metadata: raw([]),
+            entries: messages.iter().enumerate().map(entry).collect(),
+            metadata: raw().into(),
         };
         let response =
             self.call(request, async |mut dapr, request| dapr.bulk_publish_event(request).await).await?;
+        self.misheard()?;
         let mut results = vec![Ok(()); messages.len()];
         for failed in response.failed_entries {
             let result = failed.entry_id.parse().ok().and_then(|index: usize| results.get_mut(index));
@@ -132,6 +127,15 @@ impl Client {
             }
         }
         Ok(results)
+    }
+
+    /// The broker has what was published; tests let the answer be another one.
+    fn misheard(&self) -> Result<(), Error> {
+        fail::fail_point!("publish-unknown", |_| Err(Error::Deadline(self.deadline)));
+        fail::fail_point!("publish-error", |_| {
+            Err(Error::Rejected { code: Code::Internal, message: "failpoint".to_owned() })
+        });
+        Ok(())
     }
 
     /// Whether the sidecar answers and has loaded the pub/sub component. For readiness; its gRPC API has no cheaper
@@ -180,7 +184,16 @@ pub struct InvalidAppId(pub(crate) String);
 
 /// The event is a CloudEvent already: the sidecar hands it to the broker as it is, instead of parsing it, putting its
 /// own `traceparent` into it and writing it anew.
-fn raw<const N: usize>(more: [(&str, &str); N]) -> HashMap<String, String> {
-    let pairs = more.into_iter().chain([("rawPayload", "true")]);
-    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+fn raw() -> [(String, String); 1] {
+    [("rawPayload".to_owned(), "true".to_owned())]
+}
+
+/// What is said of one message, to the broker and to those who get it.
+fn metadata_of(message: &Message) -> HashMap<String, String> {
+    let mut metadata = HashMap::from([("partitionKey".to_owned(), message.key.clone())]);
+    if let Some(Replay { id, handler }) = &message.replay {
+        metadata.insert(REPLAY.to_owned(), id.to_string());
+        metadata.extend(handler.iter().map(|handler| (REPLAY_HANDLER.to_owned(), handler.clone())));
+    }
+    metadata
 }

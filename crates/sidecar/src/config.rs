@@ -29,15 +29,19 @@ pub struct Config {
     pub pubsub: String,
     /// What happens before an event is handed back to the sidecar.
     pub retry: Retry,
-    /// How long one attempt of a handler may take, in milliseconds. Default: 8000, so that three attempts fit into 30
-    /// seconds.
+    /// How long one attempt of a handler may take, with one event or with a batch, in milliseconds. Default: 7000, so that
+    /// an attempt with a batch and three with an event of it fit into 30 seconds.
     pub handler_timeout_ms: u64,
     /// How many partition keys of one batch are handled at a time. Default: 8.
     pub keys_in_flight: usize,
+    /// The largest message that a topic may have (`max.message.bytes`), in bytes. The sidecar's calls may be as large as
+    /// a whole batch of them: a larger one would be refused, and delivered again for ever. Default: 1114112, which is 1
+    /// MiB for an event's data and 64 KiB for what is around it.
+    pub max_message_bytes: usize,
     /// Asks the sidecar for batches. Default: none, events come one by one.
     pub bulk: Option<Bulk>,
-    /// What is put behind a topic's name to name the topic to which the sidecar itself moves what it cannot deliver,
-    /// for example `-dlq`. Default: none. Set it only together with an inbound retry policy: without one the sidecar
+    /// What is put behind a topic's name to name the topic to which the sidecar itself moves what it cannot deliver:
+    /// `-dlq`, which is what `deadletters` reads. Default: none. Set it only together with an inbound retry policy: without one the sidecar
     /// moves an event at its first failure.
     pub dead_letter_suffix: Option<String>,
 }
@@ -63,6 +67,15 @@ pub struct Bulk {
     pub max_await_ms: u16,
 }
 
+/// What the sidecar writes around a message: the ids and the names of a call, and its headers once more, escaped.
+const AROUND_MESSAGE_BYTES: usize = 16 << 10;
+
+/// How many times as large a text becomes at most in practice when it is written into JSON.
+const ESCAPED: usize = 4;
+
+/// What is around a message in a dead letter, its headers above all.
+const AROUND_LETTER_BYTES: usize = 1 << 20;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -74,8 +87,9 @@ impl Default for Config {
             deadline_ms: 10_000,
             pubsub: "pubsub".to_owned(),
             retry: Retry::default(),
-            handler_timeout_ms: 8000,
+            handler_timeout_ms: 7000,
             keys_in_flight: 8,
+            max_message_bytes: (1 << 20) + (64 << 10),
             bulk: None,
             dead_letter_suffix: None,
         }
@@ -120,6 +134,21 @@ impl Config {
 
     pub(crate) fn deadline(&self) -> Duration {
         Duration::from_millis(self.deadline_ms)
+    }
+
+    /// The largest message that a topic of dead letters must take: a letter has a message in it, escaped.
+    pub fn max_letter_bytes(&self) -> usize {
+        self.max_message_bytes.saturating_mul(ESCAPED)
+    }
+
+    /// The largest call that the sidecar may make: as many of the largest messages as it puts into one, or one dead letter,
+    /// which has such a message in it, escaped.
+    pub(crate) fn max_callback_bytes(&self) -> usize {
+        let messages = self.bulk.as_ref().map_or(1, |bulk| usize::from(bulk.max_messages));
+        let each = self.max_message_bytes.saturating_add(AROUND_MESSAGE_BYTES);
+        let letter = self.max_letter_bytes().saturating_add(AROUND_LETTER_BYTES);
+        // gRPC has no larger ones.
+        messages.saturating_mul(each).max(letter).min(u32::MAX as usize)
     }
 }
 
@@ -215,6 +244,17 @@ mod tests {
         assert_eq!(refused, Err(InvalidConfig::Token));
         let refused = Config::default().or_environment(environment(&[("APP_API_TOKEN", "[redacted]")]));
         assert_eq!(refused, Err(InvalidConfig::Redacted));
+    }
+
+    #[test]
+    fn a_call_may_carry_a_whole_batch_of_the_largest_messages() {
+        let config = Config { max_message_bytes: 1 << 20, ..Config::default() };
+        assert_eq!(config.max_callback_bytes(), 5 << 20, "a dead letter");
+        let bulk = |max_messages| Some(Bulk { max_messages, ..Bulk::default() });
+        let some = Config { bulk: bulk(500), ..config.clone() };
+        assert_eq!(some.max_callback_bytes(), 500 * ((1 << 20) + AROUND_MESSAGE_BYTES));
+        let many = Config { bulk: bulk(u16::MAX), ..config };
+        assert_eq!(many.max_callback_bytes(), u32::MAX as usize, "what gRPC can carry");
     }
 
     #[test]

@@ -4,15 +4,18 @@ use base64::Engine as _;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use docket_domain::{EventId, Instant};
+use docket_rpc::TraceContext;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
+
+use crate::metadata::Metadata;
 
 /// What a CloudEvent in JSON is called.
 pub(crate) const CONTENT_TYPE: &str = "application/cloudevents+json";
 const JSON: &str = "application/json";
 
-/// W3C Trace Context as an event carries it: opaque here, judged by whoever continues the trace.
+/// W3C Trace Context as an event carries it. Of what arrives, only what is well-formed is taken.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Trace {
     /// The extension `traceparent`.
@@ -122,6 +125,8 @@ pub struct Delivery {
     pub topic: String,
     /// The trace in which it happened.
     pub trace: Option<Trace>,
+    /// What came with it.
+    pub metadata: Metadata,
     /// The rest, in JSON.
     pub data: Bytes,
     /// The whole event, byte for byte as it was published.
@@ -129,7 +134,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// Reads an event from the bytes that were published.
+    /// Reads an event from the bytes that were published; nothing came with it.
     pub fn decode(pubsub: &str, topic: &str, original: Bytes) -> Result<Self, EnvelopeError> {
         let wire: Wire<'_> = serde_json::from_slice(&original)?;
         if wire.specversion != "1.0" {
@@ -150,7 +155,8 @@ impl Delivery {
         let Ok(time) = DateTime::parse_from_rfc3339(&wire.time) else {
             return Err(EnvelopeError::Time(wire.time));
         };
-        let trace = wire.traceparent.filter(|parent| !parent.is_empty());
+        // Anybody can have written it, and it is carried on, stored, and put into headers.
+        let trace = TraceContext::parse(wire.traceparent.as_deref(), wire.tracestate.as_deref());
         Ok(Self {
             event_id,
             event_type: wire.event_type,
@@ -159,8 +165,8 @@ impl Delivery {
             time: time.with_timezone(&Utc),
             pubsub: pubsub.to_owned(),
             topic: topic.to_owned(),
-            trace: trace
-                .map(|parent| Trace { parent, state: wire.tracestate.filter(|state| !state.is_empty()) }),
+            trace: trace.traceparent.map(|parent| Trace { parent, state: trace.tracestate }),
+            metadata: Metadata::default(),
             data: original.slice_ref(wire.data.get().as_bytes()),
             original,
         })
@@ -236,6 +242,8 @@ impl Parts {
 mod tests {
     use super::*;
 
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
     fn event() -> CloudEvent {
         CloudEvent {
             id: "0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e1f".parse().unwrap(),
@@ -243,7 +251,7 @@ mod tests {
             event_type: "com.todo.task.completed".to_owned(),
             subject: "0192f0c1-0000-7000-8000-000000000001".to_owned(),
             time: "2026-11-21T04:00:00.000001Z".parse().unwrap(),
-            trace: Some(Trace { parent: "00-4bf9-01".to_owned(), state: Some("a=b".to_owned()) }),
+            trace: Some(Trace { parent: PARENT.to_owned(), state: Some("a=b".to_owned()) }),
             data: Bytes::from_static(b"{\"sequence\":9007199254740993,\"title\":\"<a> & \xc3\xa4\"}"),
         }
     }
@@ -255,7 +263,7 @@ mod tests {
         let text = "{\"specversion\":\"1.0\",\"id\":\"0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e1f\",\"source\":\"docket/tasks\",\
             \"type\":\"com.todo.task.completed\",\"subject\":\"0192f0c1-0000-7000-8000-000000000001\",\
             \"time\":\"2026-11-21T04:00:00.000001Z\",\"datacontenttype\":\"application/json\",\
-            \"traceparent\":\"00-4bf9-01\",\"tracestate\":\"a=b\",\
+            \"traceparent\":\"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\",\"tracestate\":\"a=b\",\
             \"data\":{\"sequence\":9007199254740993,\"title\":\"<a> & ä\"}}";
         assert_eq!(std::str::from_utf8(&bytes).unwrap(), text);
         let delivery = Delivery::decode("pubsub", "task-events", bytes.clone()).unwrap();
@@ -268,6 +276,7 @@ mod tests {
             pubsub: "pubsub".to_owned(),
             topic: "task-events".to_owned(),
             trace: event.trace,
+            metadata: Metadata::default(),
             data: event.data,
             original: bytes,
         };
@@ -296,6 +305,23 @@ mod tests {
         check("2026-11-21T", "yesterday ", "the time \"yesterday 04:00:00.000001Z\" is not RFC 3339");
         check("docket/tasks", "", "source is empty");
         check("application/json", "text/plain", "datacontenttype \"text/plain\" is not application/json");
+    }
+
+    #[test]
+    fn a_trace_that_is_none_is_dropped_and_the_event_is_read() {
+        let trace = |parent: &str, state: &str| {
+            let trace = Some(Trace { parent: parent.to_owned(), state: Some(state.to_owned()) });
+            let bytes = CloudEvent { trace, ..event() }.encode().unwrap();
+            Delivery::decode("pubsub", "task-events", Bytes::from(bytes)).unwrap().trace
+        };
+        let alone = Some(Trace { parent: PARENT.to_owned(), state: None });
+        assert_eq!(trace(PARENT, "a=b"), event().trace);
+        for state in ["", "a=\0", "a=b\n"] {
+            assert_eq!(trace(PARENT, state), alone, "{state:?}");
+        }
+        for parent in ["", "\0", "not a trace", &format!("{PARENT}\0"), &"x".repeat(100_000)] {
+            assert_eq!(trace(parent, "a=b"), None, "{parent:?}");
+        }
     }
 
     #[test]

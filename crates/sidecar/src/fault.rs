@@ -4,6 +4,8 @@ use docket_proto::v1::ErrorReason;
 use docket_rpc::Fault;
 use tonic::Code;
 
+use crate::handler::BoxError;
+
 /// A callback that is refused. None of these is `NOT_FOUND` or, where an event or a job could be lost by it,
 /// `UNIMPLEMENTED`: the sidecar takes both for success and forgets what it wanted to deliver.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,14 @@ pub(crate) enum Refusal {
     /// Nobody listens to the binding.
     #[error("no handler for input binding {0:?}")]
     UnknownBinding(String),
+    /// The handler of the binding failed.
+    #[error("input binding {name:?} failed")]
+    BindingFailed {
+        /// The binding.
+        name: String,
+        /// Why.
+        source: BoxError,
+    },
     /// Nobody armed the job.
     #[error("no handler for job {0:?}")]
     UnknownJob(String),
@@ -44,7 +54,10 @@ impl Fault for Refusal {
         match self {
             Self::Stranger { .. } | Self::Proxied { .. } => Code::PermissionDenied,
             Self::Invoke => Code::Unimplemented,
-            Self::UnknownTopic { .. } | Self::UnknownBinding(_) | Self::UnknownJob(_) => Code::Internal,
+            Self::UnknownTopic { .. }
+            | Self::UnknownBinding(_)
+            | Self::BindingFailed { .. }
+            | Self::UnknownJob(_) => Code::Internal,
         }
     }
 
@@ -52,9 +65,10 @@ impl Fault for Refusal {
         match self {
             Self::Stranger { .. } | Self::Proxied { .. } => ErrorReason::InternalMethod,
             Self::Invoke => ErrorReason::UnknownMethod,
-            Self::UnknownTopic { .. } | Self::UnknownBinding(_) | Self::UnknownJob(_) => {
-                ErrorReason::Internal
-            }
+            Self::UnknownTopic { .. }
+            | Self::UnknownBinding(_)
+            | Self::BindingFailed { .. }
+            | Self::UnknownJob(_) => ErrorReason::Internal,
         }
     }
 
@@ -62,7 +76,7 @@ impl Fault for Refusal {
         match self {
             Self::Stranger { method } | Self::Proxied { method } => vec![("method", method.clone())],
             Self::Invoke => vec![("method", "dapr.proto.runtime.v1.AppCallback/OnInvoke".to_owned())],
-            Self::UnknownTopic { .. } | Self::UnknownBinding(_) | Self::UnknownJob(_) => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }

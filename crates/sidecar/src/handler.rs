@@ -7,6 +7,7 @@ use bytes::Bytes;
 use docket_domain::EventId;
 
 use crate::envelope::{Delivery, Trace};
+use crate::metadata::Metadata;
 
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -20,9 +21,27 @@ pub trait TopicHandler: Send + Sync + 'static {
     /// Names it in the inbox, in logs and in dead letters; unique among the handlers of a topic.
     fn name(&self) -> &'static str;
 
+    /// Whether there is nobody after it, because its topics are those of dead letters. They get no such topic themselves,
+    /// and a replay that comes to them has failed on its way: whomever it was for, it is kept here.
+    fn is_last_resort(&self) -> bool {
+        false
+    }
+
     /// Handles one event.
     async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError>;
+
+    /// Handles a batch, in its order: in one transaction where that can be done, which is what batches are for.
+    ///
+    /// An error says nothing about the single events, and each is handled alone then; so whatever was done for some of
+    /// them must not be done again. By default they are handled one by one.
+    async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
+        let _ = deliveries;
+        Err(HandlerError::OneByOne)
+    }
 }
+
+/// Why an event is hopeless that a database does not take.
+const REFUSED: &str = "the database refuses what the event holds";
 
 /// Why a handler did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +57,12 @@ pub enum HandlerError {
         /// What caused it.
         source: Option<BoxError>,
     },
+    /// Of a batch, those at these places will never succeed. They are handled alone, and the rest comes again as a batch.
+    #[error("{} events of the batch will never be handled", .0.len())]
+    HopelessAmong(Vec<usize>),
+    /// Nothing was done for the batch: its events are to be handled one by one.
+    #[error("the handler takes no batches")]
+    OneByOne,
 }
 
 impl HandlerError {
@@ -46,10 +71,43 @@ impl HandlerError {
         Self::Retry(cause.into())
     }
 
+    /// An error of the database: it stays where `refused` says that it is about what the event holds.
+    pub fn of_database(refused: bool, cause: impl Into<BoxError>) -> Self {
+        let source = cause.into();
+        match refused {
+            true => Self::Hopeless { reason: REFUSED.to_owned(), source: Some(source) },
+            false => Self::Retry(source),
+        }
+    }
+
     /// An error that stays.
     pub fn hopeless(reason: impl Into<String>) -> Self {
         Self::Hopeless { reason: reason.into(), source: None }
     }
+
+    /// Reads every event of a batch before anything is done for any of them, so that one that is hopeless does not cost
+    /// the others their batch.
+    pub fn read_all<'a, T>(
+        deliveries: &[&'a Delivery],
+        read: impl Fn(&'a Delivery) -> Result<T, HandlerError>,
+    ) -> Result<Vec<T>, HandlerError> {
+        let (mut all, mut hopeless) = (Vec::with_capacity(deliveries.len()), Vec::new());
+        for (place, delivery) in deliveries.iter().enumerate() {
+            match read(delivery) {
+                Ok(one) => all.push(one),
+                Err(Self::Hopeless { .. }) => hopeless.push(place),
+                Err(other) => return Err(other),
+            }
+        }
+        if hopeless.is_empty() { Ok(all) } else { Err(Self::HopelessAmong(hopeless)) }
+    }
+}
+
+/// Reacts to an input binding, a clock for example.
+#[async_trait]
+pub trait BindingHandler: Send + Sync + 'static {
+    /// Does what the binding is for. Called again, at the binding's own will, also after it succeeded.
+    async fn run(&self, data: Bytes, metadata: Metadata) -> Result<(), BoxError>;
 }
 
 /// An event that can not be handled, by one handler.
@@ -63,12 +121,14 @@ pub struct DeadLetter {
     pub pubsub: String,
     /// The topic that it came on.
     pub topic: String,
-    /// What it was in order with: its subject, or its id when that could not be read.
+    /// What it was in order with: its subject; when that could not be read, its key at the broker, or else its id.
     pub key: String,
     /// Why it is hopeless, with all causes.
     pub reason: String,
     /// The trace in which it happened.
     pub trace: Option<Trace>,
+    /// What came with it.
+    pub metadata: Metadata,
     /// The event, byte for byte as it was published.
     pub original: Bytes,
 }
@@ -79,7 +139,11 @@ pub const ENVELOPE: &str = "envelope";
 /// Keeps what can not be handled.
 #[async_trait]
 pub trait DeadLetters: Send + Sync + 'static {
-    /// Keeps one, in one transaction with the note that its handler is done with it; keeping the same one again does
-    /// nothing. After an error the event is delivered again.
+    /// Keeps one, in one transaction with the note that its handler is done with it, and with the replay that brought it.
+    /// Keeping the same one again does nothing, unless another replay has brought it. After an error the event is delivered
+    /// again.
     async fn bury(&self, letter: DeadLetter) -> Result<(), BoxError>;
+
+    /// Notes that the handler is done with a replay that is not for it.
+    async fn receipt(&self, handler: &str, replay: EventId) -> Result<(), BoxError>;
 }

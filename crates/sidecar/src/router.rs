@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt as _};
 use futures::{FutureExt as _, future};
-use tracing::Instrument as _;
 
-use crate::config::{Bulk, Config, Retry};
-use crate::envelope::{Delivery, digest_id};
+use crate::batch::Run;
+use crate::config::{Bulk, Config};
 use crate::fault::Refusal;
-use crate::handler::{BoxError, DeadLetter, DeadLetters, ENVELOPE, HandlerError, TopicHandler};
+use crate::handler::{BindingHandler, DeadLetters, TopicHandler};
+use crate::incoming::Incoming;
+use crate::metadata::Metadata;
+use crate::subscriber::{Patience, Subscriber};
 
 /// Answers numbers between 0 and 1: random ones, so that replicas which failed together do not come back together.
 pub type Jitter = Arc<dyn Fn() -> f64 + Send + Sync>;
@@ -27,6 +27,12 @@ pub(crate) enum Verdict {
     Again,
 }
 
+impl Verdict {
+    fn of(done: bool) -> Self {
+        if done { Self::Done } else { Self::Again }
+    }
+}
+
 /// Two handlers that could not be told apart.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("topic {topic:?} has two handlers named {handler:?}")]
@@ -35,29 +41,20 @@ pub struct DuplicateHandler {
     handler: &'static str,
 }
 
-type Handlers = Vec<Subscriber>;
-
-/// A handler, and who keeps what it can not handle.
-#[derive(Clone)]
-struct Subscriber {
-    handler: Arc<dyn TopicHandler>,
-    letters: Arc<dyn DeadLetters>,
-}
-
-/// Hears that all handlers have done with an event.
+/// Hears that all handlers have done with an event, or with some.
 pub type Handled = Arc<dyn Fn() + Send + Sync>;
 
-/// The handlers of every topic.
+/// The handlers of every topic and every input binding.
 #[derive(Clone)]
 pub struct Router {
-    topics: BTreeMap<(String, String), Handlers>,
-    jitter: Jitter,
-    retry: Retry,
-    handler_timeout: Duration,
+    topics: BTreeMap<(String, String), Vec<Subscriber>>,
+    bindings: BTreeMap<String, Arc<dyn BindingHandler>>,
+    patience: Patience,
     keys_in_flight: usize,
     handled: Option<Handled>,
-    pub(crate) bulk: Option<Bulk>,
-    pub(crate) dead_letter_suffix: Option<String>,
+    bulk: Option<Bulk>,
+    dead_letter_suffix: Option<String>,
+    pub(crate) max_callback_bytes: usize,
 }
 
 impl Router {
@@ -65,13 +62,13 @@ impl Router {
     pub fn new(config: &Config, jitter: Jitter) -> Self {
         Self {
             topics: BTreeMap::new(),
-            jitter,
-            retry: config.retry.clone(),
-            handler_timeout: Duration::from_millis(config.handler_timeout_ms),
+            bindings: BTreeMap::new(),
+            patience: Patience::new(config, jitter),
             keys_in_flight: config.keys_in_flight.max(1),
             handled: None,
             bulk: config.bulk.clone(),
             dead_letter_suffix: config.dead_letter_suffix.clone(),
+            max_callback_bytes: config.max_callback_bytes(),
         }
     }
 
@@ -93,8 +90,15 @@ impl Router {
         if handlers.iter().any(|other| other.handler.name() == handler.name()) {
             return Err(DuplicateHandler { topic: topic.to_owned(), handler: handler.name() });
         }
-        handlers.push(Subscriber { handler, letters });
+        let is_first = handlers.is_empty();
+        handlers.push(Subscriber { handler, letters, is_first });
         Ok(self)
+    }
+
+    /// Sets the handler of an input binding, by the name of its component.
+    pub fn binding(mut self, name: &str, handler: Arc<dyn BindingHandler>) -> Self {
+        self.bindings.insert(name.to_owned(), handler);
+        self
     }
 
     /// Every subscription: pub/sub component and topic.
@@ -102,171 +106,89 @@ impl Router {
         self.topics.keys().map(|(pubsub, topic)| (pubsub.as_str(), topic.as_str()))
     }
 
+    /// The topic to which the sidecar moves what it can not deliver of this one; what is there already stays.
+    pub(crate) fn dead_letter_topic(&self, pubsub: &str, topic: &str) -> Option<String> {
+        let suffix = self.dead_letter_suffix.as_ref()?;
+        (!self.is_last_resort(pubsub, topic)).then(|| format!("{topic}{suffix}"))
+    }
+
+    /// How large the batches of a topic are. Dead letters are few and large, and come one by one.
+    pub(crate) fn bulk_of(&self, pubsub: &str, topic: &str) -> Option<&Bulk> {
+        self.bulk.as_ref().filter(|_| !self.is_last_resort(pubsub, topic))
+    }
+
+    fn is_last_resort(&self, pubsub: &str, topic: &str) -> bool {
+        let handlers = self.topics.get(&(pubsub.to_owned(), topic.to_owned()));
+        handlers.is_some_and(|all| all.iter().any(|one| one.handler.is_last_resort()))
+    }
+
+    /// Every input binding that is listened to.
+    pub fn bindings(&self) -> impl Iterator<Item = &str> {
+        self.bindings.keys().map(String::as_str)
+    }
+
     /// Delivers one event.
-    pub(crate) async fn deliver(&self, pubsub: &str, topic: &str, event: Bytes) -> Result<Verdict, Refusal> {
+    pub(crate) async fn deliver(
+        &self,
+        pubsub: &str,
+        topic: &str,
+        event: Bytes,
+        metadata: Metadata,
+    ) -> Result<Verdict, Refusal> {
         let handlers = self.route(pubsub, topic)?;
-        Ok(self.one(handlers, &Incoming::read(pubsub, topic, event)).await)
+        let incoming = Incoming::read(pubsub, topic, event, metadata);
+        // All of them, also when one fails: the others need not wait for it.
+        let done = handlers.iter().map(|subscriber| subscriber.one(&self.patience, &incoming));
+        let verdict = Verdict::of(future::join_all(done).await.into_iter().all(|done| done));
+        self.tell_of(&[verdict]);
+        Ok(verdict)
     }
 
     /// Delivers a batch; the answers are in its order.
     ///
-    /// Events with one subject are handled in their order, and behind one that did not succeed the later ones are not
-    /// handled at all, so that none overtakes it. Subjects do not wait for each other.
+    /// Each handler gets all of it at once. Where that fails, events with one subject are handled in their order, and
+    /// behind one that did not succeed the later ones are not handled at all, so that none overtakes it. Subjects do not
+    /// wait for each other, and neither do handlers.
     pub(crate) async fn deliver_all(
         &self,
         pubsub: &str,
         topic: &str,
-        events: Vec<Bytes>,
+        events: Vec<(Bytes, Metadata)>,
     ) -> Result<Vec<Verdict>, Refusal> {
         let handlers = self.route(pubsub, topic)?;
-        let mut verdicts = vec![Verdict::Again; events.len()];
-        let mut keys: BTreeMap<String, Vec<(usize, Incoming)>> = BTreeMap::new();
-        for (index, event) in events.into_iter().enumerate() {
-            let incoming = Incoming::read(pubsub, topic, event);
-            keys.entry(incoming.key()).or_default().push((index, incoming));
-        }
-        let key = async |events: Vec<(usize, Incoming)>| {
-            let mut done = Vec::with_capacity(events.len());
-            for (index, incoming) in events {
-                if self.one(handlers, &incoming).await == Verdict::Again {
-                    break;
-                }
-                done.push(index);
-            }
-            done
-        };
-        let keys: Vec<_> = keys.into_values().map(key).collect();
-        let done: Vec<Vec<usize>> = stream::iter(keys).buffer_unordered(self.keys_in_flight).collect().await;
-        for index in done.into_iter().flatten() {
-            verdicts[index] = Verdict::Done;
-        }
+        let read = |(event, metadata)| Incoming::read(pubsub, topic, event, metadata);
+        let batch: Vec<Incoming> = events.into_iter().map(read).collect();
+        let run = |subscriber| Run::new(subscriber, &self.patience, self.keys_in_flight, &batch).finish();
+        let runs: Vec<Vec<bool>> = future::join_all(handlers.iter().map(run)).await;
+        let verdict = |index: usize| Verdict::of(runs.iter().all(|done| done[index]));
+        let verdicts: Vec<Verdict> = (0..batch.len()).map(verdict).collect();
+        self.tell_of(&verdicts);
         Ok(verdicts)
     }
 
-    fn route(&self, pubsub: &str, topic: &str) -> Result<&Handlers, Refusal> {
-        let key = (pubsub.to_owned(), topic.to_owned());
-        self.topics.get(&key).ok_or(Refusal::UnknownTopic { pubsub: key.0, topic: key.1 })
+    /// Runs the handler of an input binding.
+    pub(crate) async fn trigger(&self, name: &str, data: Bytes, metadata: Metadata) -> Result<(), Refusal> {
+        let Some(handler) = self.bindings.get(name) else {
+            return Err(Refusal::UnknownBinding(name.to_owned()));
+        };
+        let run = AssertUnwindSafe(handler.run(data, metadata)).catch_unwind().await;
+        let outcome = run.unwrap_or_else(|_panic| Err("the handler panicked".into()));
+        outcome.map_err(|source| Refusal::BindingFailed { name: name.to_owned(), source })
     }
 
-    async fn one(&self, handlers: &Handlers, incoming: &Incoming) -> Verdict {
-        let all = match incoming {
-            Incoming::Event(delivery) => {
-                let runs = handlers.iter().map(|subscriber| {
-                    let span = tracing::info_span!(
-                        "deliver",
-                        topic = delivery.topic,
-                        event_id = %delivery.event_id,
-                        event_type = delivery.event_type,
-                        handler = subscriber.handler.name(),
-                    );
-                    self.persist(move || subscriber.attempt(delivery)).instrument(span)
-                });
-                // All of them, also when one fails: the others need not wait for it.
-                future::join_all(runs).await
-            }
-            Incoming::Unreadable(letter) => {
-                // No handler has seen it, so one keeps it for all: always the same one, who knows what it has.
-                let keep =
-                    handlers.iter().take(1).map(|first| self.persist(|| first.letters.bury(letter.clone())));
-                future::join_all(keep).await
-            }
-        };
-        if all.into_iter().any(|verdict| verdict == Verdict::Again) {
-            return Verdict::Again;
+    fn route(&self, pubsub: &str, topic: &str) -> Result<&[Subscriber], Refusal> {
+        let key = (pubsub.to_owned(), topic.to_owned());
+        match self.topics.get(&key) {
+            Some(handlers) => Ok(handlers),
+            None => Err(Refusal::UnknownTopic { pubsub: key.0, topic: key.1 }),
         }
-        if let Some(handled) = &self.handled {
+    }
+
+    fn tell_of(&self, verdicts: &[Verdict]) {
+        if let Some(handled) = &self.handled
+            && verdicts.contains(&Verdict::Done)
+        {
             handled();
         }
-        Verdict::Done
     }
-
-    /// Tries a few times. Whatever happens inside, a panic too, ends as a verdict.
-    async fn persist<F: Future<Output = Result<(), BoxError>>>(&self, attempt: impl Fn() -> F) -> Verdict {
-        let mut pause = Duration::from_millis(self.retry.backoff_ms);
-        for left in (0..self.retry.attempts.max(1)).rev() {
-            let run = AssertUnwindSafe(async { attempt().await }).catch_unwind();
-            let error = match tokio::time::timeout(self.handler_timeout, run).await {
-                Ok(Ok(Ok(()))) => return Verdict::Done,
-                Ok(Ok(Err(error))) => causes(error.as_ref()),
-                Ok(Err(_panic)) => "panicked".to_owned(),
-                Err(_elapsed) => format!("took longer than {:?}", self.handler_timeout),
-            };
-            tracing::warn!(error, left, "event not handled");
-            if left > 0 {
-                tokio::time::sleep(pause.mul_f64(1.0 - (self.jitter)().clamp(0.0, 1.0) / 2.0)).await;
-                pause = pause.saturating_mul(2);
-            }
-        }
-        Verdict::Again
-    }
-}
-
-impl Subscriber {
-    async fn attempt(&self, delivery: &Delivery) -> Result<(), BoxError> {
-        match self.handler.handle(delivery).await {
-            Ok(()) => Ok(()),
-            Err(HandlerError::Retry(source)) => Err(source),
-            Err(hopeless @ HandlerError::Hopeless { .. }) => {
-                let reason = causes(&hopeless);
-                let letter = DeadLetter {
-                    handler: self.handler.name().to_owned(),
-                    event_id: delivery.event_id,
-                    pubsub: delivery.pubsub.clone(),
-                    topic: delivery.topic.clone(),
-                    key: delivery.subject.clone(),
-                    reason,
-                    trace: delivery.trace.clone(),
-                    original: delivery.original.clone(),
-                };
-                // Says nothing about it: who keeps the letter does, and knows whether it is the first of this event.
-                self.letters.bury(letter).await
-            }
-        }
-    }
-}
-
-/// What came in.
-enum Incoming {
-    Event(Delivery),
-    Unreadable(DeadLetter),
-}
-
-impl Incoming {
-    fn read(pubsub: &str, topic: &str, original: Bytes) -> Self {
-        match Delivery::decode(pubsub, topic, original.clone()) {
-            Ok(delivery) => Self::Event(delivery),
-            Err(error) => {
-                let event_id = digest_id(pubsub, topic, &original);
-                Self::Unreadable(DeadLetter {
-                    handler: ENVELOPE.to_owned(),
-                    event_id,
-                    pubsub: pubsub.to_owned(),
-                    topic: topic.to_owned(),
-                    key: event_id.to_string(),
-                    reason: causes(&error),
-                    trace: None,
-                    original,
-                })
-            }
-        }
-    }
-
-    fn key(&self) -> String {
-        match self {
-            Self::Event(delivery) => delivery.subject.clone(),
-            Self::Unreadable(letter) => letter.key.clone(),
-        }
-    }
-}
-
-/// An error and all its causes on one line.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        source = error.source();
-    }
-    text
 }

@@ -1,6 +1,7 @@
 //! The client and the invocation channel against a stand-in for the sidecar.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use dapr::dapr::proto::runtime::v1 as pb;
 use docket_domain::EventId;
 use docket_proto::v1;
-use docket_sidecar::{ApiToken, Client, CloudEvent, Config, Error, InvalidConfig, Message, NotTaken};
+use docket_sidecar::{ApiToken, Client, CloudEvent, Config, Error, InvalidConfig, Message, NotTaken, Replay};
 use http::{HeaderMap, Response};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
@@ -188,11 +189,15 @@ fn event(number: u8) -> CloudEvent {
     }
 }
 
+fn message(key: &str, number: u8) -> Message {
+    Message { key: key.to_owned(), bytes: event(number).encode().unwrap(), replay: None }
+}
+
 #[tokio::test]
 async fn an_event_is_published_as_it_is() {
     let (client, asked) = start(Answer::Yes, 5000).await;
     // From a task of its own, as the relay does.
-    tokio::spawn(async move { client.publish("pubsub", "task-events", "the key", &event(1)).await })
+    tokio::spawn(async move { client.publish("pubsub", "task-events", &message("the key", 1)).await })
         .await
         .unwrap()
         .unwrap();
@@ -214,26 +219,49 @@ async fn an_event_is_published_as_it_is() {
 #[tokio::test]
 async fn a_batch_answers_for_each_event_in_its_order() {
     let (client, asked) = start(Answer::Yes, 5000).await;
-    let events: Vec<_> = (0..12).map(event).collect();
-    let messages: Vec<_> = events.iter().map(|event| Message { key: &event.subject, event }).collect();
+    let messages: Vec<_> = (0..12).map(|number| message("task", number)).collect();
     let results = client.bulk_publish("pubsub", "task-events", &messages).await.unwrap();
     let expect = |index| if index % 2 == 1 { Err(NotTaken("too large".to_owned())) } else { Ok(()) };
     assert_eq!(results, (0..12).map(expect).collect::<Vec<_>>());
     let sent = asked.lock().unwrap().bulk.take().unwrap();
     assert_eq!(sent.metadata["rawPayload"], "true");
-    for (entry, event) in sent.entries.iter().zip(&events) {
-        assert_eq!(
-            (&entry.event, entry.metadata["partitionKey"].as_str()),
-            (&event.encode().unwrap(), "task")
-        );
+    for (entry, message) in sent.entries.iter().zip(&messages) {
+        assert_eq!((&entry.event, entry.metadata["partitionKey"].as_str()), (&message.bytes, "task"));
     }
+}
+
+#[tokio::test]
+async fn what_is_published_again_says_so_in_its_own_metadata() {
+    let (client, asked) = start(Answer::Yes, 5000).await;
+    let id: EventId = "0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e1f".parse().unwrap();
+    let replay = |handler: Option<&str>| Replay { id, handler: handler.map(str::to_owned) };
+    let bytes = b"not an event\xff".to_vec();
+    let messages = [None, Some(replay(None)), Some(replay(Some("audit")))].map(|replay| Message {
+        key: "task".to_owned(),
+        bytes: bytes.clone(),
+        replay,
+    });
+    client.bulk_publish("pubsub", "task-events", &messages).await.unwrap();
+    client.publish("pubsub", "task-events", &messages[2]).await.unwrap();
+
+    let mut asked = asked.lock().unwrap();
+    let sent = asked.bulk.take().unwrap().entries;
+    let said = |metadata: &HashMap<String, String>| {
+        ["docket-replay", "docket-handler"].map(|name| metadata.get(name).cloned())
+    };
+    let (id, audit) = (Some(id.to_string()), Some("audit".to_owned()));
+    let expect = [[None, None], [id.clone(), None], [id.clone(), audit.clone()]];
+    assert_eq!(sent.iter().map(|entry| said(&entry.metadata)).collect::<Vec<_>>(), expect);
+    assert!(sent.iter().all(|entry| entry.event == bytes), "byte for byte");
+    let alone = asked.publish.take().unwrap();
+    assert_eq!((said(&alone.metadata), alone.data), ([id, audit], bytes));
 }
 
 #[tokio::test]
 async fn errors_say_what_went_wrong() {
     let check = async |answer: Answer, deadline_ms: u64, expect: fn(&Error) -> bool| {
         let (client, _) = start(answer, deadline_ms).await;
-        let error = client.publish("pubsub", "task-events", "k", &event(1)).await.unwrap_err();
+        let error = client.publish("pubsub", "task-events", &message("k", 1)).await.unwrap_err();
         assert!(expect(&error), "{error:?}");
         assert!(!client.healthy("pubsub").await);
     };
@@ -246,7 +274,7 @@ async fn errors_say_what_went_wrong() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let config = Config { endpoint: Some(format!("http://{nobody}")), ..Config::default() };
     let client = Client::connect_lazy(&config).unwrap();
-    let error = client.publish("pubsub", "task-events", "k", &event(1)).await.unwrap_err();
+    let error = client.publish("pubsub", "task-events", &message("k", 1)).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
 }
 

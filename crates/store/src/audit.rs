@@ -1,17 +1,21 @@
 //! The audit log: every event, once.
 
 use docket_domain::{EventId, Instant, TaskId, UserId};
-use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
+use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr, Value};
 use sea_orm::{
-    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
-    QuerySelect as _, Select,
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Statement,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::entity::audit_entries::{ActiveModel, Column, Entity, Model};
-use crate::{Error, Store, Tx, inserted, instant, micros};
+use crate::among::digits;
+use crate::entity::audit_entries::{Column, Entity, Model};
+use crate::{Error, Store, Tx, instant, micros};
+
+/// The same text however many entries it stores.
+const INSERT: &str = include_str!("audit/insert.sql");
+const INSERT_IN_PROCESS: &str = include_str!("audit/insert.sqlite.sql");
 
 /// One event as the log keeps it.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,23 +79,60 @@ pub struct Listing {
 }
 
 impl Tx<'_> {
-    /// Stores an entry; nothing happens when the log has the event already.
-    pub async fn audit_insert(&self, entry: &Entry) -> Result<bool, Error> {
-        let row = ActiveModel {
-            event_id: Set(entry.event_id.as_uuid()),
-            event_type: Set(entry.event_type.clone()),
-            task_id: Set(entry.task_id.as_uuid()),
-            user_id: Set(entry.user_id.to_string()),
-            task_version: Set(entry.task_version),
-            event_time: Set(micros(entry.event_time)),
-            record_time: Set(micros(entry.record_time)),
-            before: Set(entry.before.clone()),
-            after: Set(entry.after.clone()),
-            trace_id: Set(entry.trace_id.clone()),
+    /// Stores entries; nothing happens with those whose event the log has already. Answers how many it did not have. One
+    /// statement.
+    pub async fn audit_insert_all(&self, entries: &[&Entry]) -> Result<u64, Error> {
+        if entries.is_empty() {
+            return Ok(0);
+        }
+        let insert = match self.0.get_database_backend() {
+            DbBackend::Postgres => {
+                Statement::from_sql_and_values(DbBackend::Postgres, INSERT, columns(entries))
+            }
+            _ => {
+                let rows = entries.iter().map(|entry| row(entry)).collect::<serde_json::Value>();
+                let rows = rows.to_string();
+                Statement::from_sql_and_values(DbBackend::Sqlite, INSERT_IN_PROCESS, [rows.into()])
+            }
         };
-        let insert = Entity::insert(row).on_conflict_do_nothing_on([Column::EventId]);
-        Ok(inserted(insert.exec_without_returning(&self.0).await?))
+        Ok(self.0.execute_raw(insert).await?.rows_affected())
     }
+}
+
+fn row(entry: &Entry) -> serde_json::Value {
+    serde_json::json!({
+        "event_id": digits(entry.event_id.as_uuid()),
+        "event_type": entry.event_type,
+        "task_id": digits(entry.task_id.as_uuid()),
+        "user_id": entry.user_id.as_str(),
+        "task_version": entry.task_version,
+        "event_time": micros(entry.event_time),
+        "record_time": micros(entry.record_time),
+        "before": entry.before.as_ref().map(ToString::to_string),
+        "after": entry.after.to_string(),
+        "trace_id": entry.trace_id,
+    })
+}
+
+/// The columns of the entries, as arrays. Those hold no NULL: an empty text stands for it.
+fn columns(entries: &[&Entry]) -> [Value; 10] {
+    fn of<T>(entries: &[&Entry], column: impl Fn(&Entry) -> T) -> Vec<T> {
+        entries.iter().map(|entry| column(entry)).collect()
+    }
+    let json =
+        |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    [
+        of(entries, |entry| entry.event_id.as_uuid()).into(),
+        of(entries, |entry| entry.event_type.clone()).into(),
+        of(entries, |entry| entry.task_id.as_uuid()).into(),
+        of(entries, |entry| entry.user_id.to_string()).into(),
+        of(entries, |entry| entry.task_version).into(),
+        of(entries, |entry| micros(entry.event_time)).into(),
+        of(entries, |entry| micros(entry.record_time)).into(),
+        of(entries, |entry| json(&entry.before)).into(),
+        of(entries, |entry| entry.after.to_string()).into(),
+        of(entries, |entry| entry.trace_id.clone().unwrap_or_default()).into(),
+    ]
 }
 
 impl Store {

@@ -72,7 +72,10 @@ impl Store {
     /// Creates a task, together with others that are created at the same time. Wholly or not at all, whatever happens to
     /// the others.
     pub async fn task_create(&self, new: NewTask) -> Result<Created, Error> {
-        self.creating.submit(new).await?
+        let created = self.creating.submit(new).await?;
+        // It is durable, and whoever asked for it does not hear so.
+        fail::fail_point!("commit-unknown", |_| Err(Error::Interrupted));
+        created
     }
 }
 

@@ -53,6 +53,8 @@ pub struct Store {
     pub(crate) suspicion: Suspicion,
     /// What wakes the relay.
     pub(crate) outbox: Arc<Changes>,
+    /// Whose it is; none on SQLite, where all targets share it.
+    pub(crate) schema: Option<Schema>,
     statements: Statements,
 }
 
@@ -74,6 +76,7 @@ impl Store {
             getting,
             suspicion: Suspicion::default(),
             outbox: Arc::default(),
+            schema: None,
             statements: statements.clone(),
         }
     }
@@ -107,7 +110,7 @@ pub struct Stores {
 enum Kind {
     Sqlite(Store),
     /// In the order of [`Schema::ALL`], and those that were asked for.
-    Postgres(Box<[Store; 3]>, Vec<Schema>),
+    Postgres(Vec<Store>, Vec<Schema>),
 }
 
 impl Stores {
@@ -136,15 +139,15 @@ impl Stores {
                 Kind::Sqlite(Store::new(write, read, &statements))
             }
             Address::Postgres(url) => {
-                let one = async |schema| {
+                let mut stores = Vec::new();
+                for schema in Schema::ALL {
                     let wanted = schemas.contains(&schema);
                     let suspicion = Suspicion::default();
                     let all =
                         postgres::connect(&url, config, schema, wanted, &statements, &suspicion).await?;
-                    Ok::<_, Error>(Store { suspicion, ..Store::new(all.clone(), all, &statements) })
-                };
-                let [tasks, recurrence, audit] = Schema::ALL;
-                let stores = Box::new([one(tasks).await?, one(recurrence).await?, one(audit).await?]);
+                    let store = Store::new(all.clone(), all, &statements);
+                    stores.push(Store { suspicion, schema: Some(schema), ..store });
+                }
                 Kind::Postgres(stores, schemas.to_vec())
             }
         };
@@ -215,7 +218,7 @@ impl Stores {
     pub async fn close(self) -> Result<(), Error> {
         let stores = match self.kind {
             Kind::Sqlite(store) => vec![store],
-            Kind::Postgres(stores, _) => stores.to_vec(),
+            Kind::Postgres(stores, _) => stores,
         };
         for store in stores {
             store.close().await?;

@@ -121,6 +121,20 @@ impl Error {
         matches!(code_of(error).as_deref(), Some("55P03" | "57014"))
     }
 
+    /// Whether the database will not have what it was given, now or later: a text that is none, a number out of range, a key
+    /// that is too long, a constraint that is broken. Those conflicts that are expected never get here, because statements
+    /// pass over them or their callers know them.
+    pub fn is_refused(&self) -> bool {
+        match self {
+            Self::Exists(_) => true,
+            // While it is connected to, these are about the connection.
+            Self::Database(error @ (DbErr::Exec(_) | DbErr::Query(_))) => {
+                code_of(error).is_some_and(|code| is_about_data(&code))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether the database could not be reached in time, or was lost on the way, so that trying again later may do.
     pub fn is_unavailable(&self) -> bool {
         match self {
@@ -158,6 +172,16 @@ fn is_away(error: &DbErr) -> bool {
         // lock_not_available, query_canceled: the server's own timeouts.
         | "55P03" | "57014"
     ) || (code.len() == 5 && code.starts_with("08"))
+}
+
+/// Only SQLSTATEs have five characters.
+fn is_about_data(code: &str) -> bool {
+    if code.len() == 5 {
+        // data_exception, integrity_constraint_violation; cardinality_violation, program_limit_exceeded.
+        return code.starts_with("22") || code.starts_with("23") || matches!(code, "21000" | "54000");
+    }
+    // TOOBIG, CONSTRAINT, MISMATCH; what is above the first byte says which.
+    code.parse::<u32>().is_ok_and(|code| matches!(code & 0xff, 18..=20))
 }
 
 fn cause(error: &DbErr) -> Option<&sea_orm::sqlx::Error> {
@@ -240,6 +264,29 @@ mod tests {
         fn kind(&self) -> ErrorKind {
             ErrorKind::Other
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_data_is_told_from_everything_else() {
+        let refused = |code| Arc::new(sqlx::Error::Database(Box::new(Refusal(code))));
+        let query = |code| Error::from(DbErr::Query(RuntimeErr::SqlxError(refused(code))));
+        // PostgreSQL's; then SQLite's.
+        for code in ["22001", "22021", "22P05", "21000", "23502", "23514", "54000"] {
+            assert!(query(code).is_refused(), "{code}");
+        }
+        for code in ["18", "19", "20", "275", "1299", "1811", "3091"] {
+            assert!(query(code).is_refused(), "{code}");
+        }
+        for code in ["40001", "40P01", "55P03", "57014", "08006", "42501", "42P01", "53100", "25006", "XX000"]
+        {
+            assert!(!query(code).is_refused(), "{code}");
+        }
+        for code in ["1", "5", "6", "10", "11", "13", "517", "2314", ""] {
+            assert!(!query(code).is_refused(), "{code}");
+        }
+        let role = Error::from(DbErr::Conn(RuntimeErr::SqlxError(refused("22023"))));
+        assert!(!role.is_refused() && role.is_unavailable());
+        assert!(!Error::Busy.is_refused() && !Error::Interrupted.is_refused());
     }
 
     #[test]

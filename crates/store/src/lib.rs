@@ -2,11 +2,13 @@
 #![doc = include_str!("../README.md")]
 
 mod address;
+mod among;
 mod announce;
 pub mod audit;
 mod change;
 pub mod create;
 mod database;
+pub mod dead_letters;
 mod entity;
 mod error;
 mod file;
@@ -15,10 +17,13 @@ pub mod idempotency;
 pub mod inbox;
 mod lane;
 pub mod outbox;
+pub mod page;
 mod patience;
 #[cfg(test)]
 mod plans;
 mod postgres;
+pub mod published;
+mod purge;
 mod quota;
 pub mod relay;
 mod row;
@@ -26,6 +31,7 @@ mod statements;
 pub mod tasks;
 mod text;
 mod transaction;
+pub mod verify;
 
 pub use address::url_of;
 pub use database::{Config, Store, Stores};

@@ -6,12 +6,13 @@ use docket_domain::{EventId, Instant};
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 use sea_orm::{
-    ColumnTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Statement,
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, FromQueryResult as _,
+    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Statement,
 };
 use tokio::sync::Notify;
 
 use crate::entity::outbox;
+use crate::page::{self, page_bytes};
 use crate::patience::in_time;
 use crate::row::event_row;
 use crate::{Error, Store, Tx, instant};
@@ -51,7 +52,7 @@ pub struct Trace {
 pub struct PendingEvent {
     /// Grows with the order of the events of one key.
     pub position: i64,
-    /// Names the event.
+    /// Names the row, and what receipts are given under: the event, or the replay of one.
     pub id: EventId,
     /// Where it goes.
     pub topic: String,
@@ -69,10 +70,47 @@ pub struct PendingEvent {
     pub trace: Option<Trace>,
     /// When it happened.
     pub time: Instant,
+    /// Whether `payload` is the whole message, which is published as it is, and not the `data` of an event. Then
+    /// `event_type` and `source` are empty.
+    pub raw: bool,
+    /// The one handler that it is for; the others only give a receipt. None: it is for all.
+    pub handler: Option<String>,
+    /// The event that is published once more: the CloudEvents `id` of the message, while `id` names the replay. None when
+    /// `id` names the event itself, and in a row that is `raw`, whose message names it.
+    pub republish_of: Option<EventId>,
+}
+
+impl PendingEvent {
+    /// Whether it was published before, under another row; `id` names the replay then.
+    pub fn is_replay(&self) -> bool {
+        self.raw || self.republish_of.is_some()
+    }
+}
+
+/// A message that is to be published once more, byte for byte.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewReplay {
+    /// Names the replay: receipts are given under this id.
+    pub id: EventId,
+    /// Where it goes.
+    pub topic: String,
+    /// What it must stay in order with.
+    pub key: String,
+    /// The one handler that it is for; none when it is for all.
+    pub handler: Option<String>,
+    /// The whole message.
+    pub message: Vec<u8>,
+    /// The trace in which the replay was asked for.
+    pub trace: Option<Trace>,
+    /// When it was asked for.
+    pub time: Instant,
 }
 
 /// How many parts the outbox is cut into, so that several relays can share it. A key is always in the same part.
 pub const SHARDS: u32 = 64;
+
+/// How many rows a statement may insert: SQLite takes 32,766 values.
+const ROWS: usize = 1_000;
 
 /// What a process tells the relay of an outbox.
 #[derive(Debug, Default)]
@@ -87,9 +125,26 @@ const NEXT: &str = include_str!("relay/next.sql");
 impl Tx<'_> {
     /// Adds events; they leave after the commit.
     pub async fn outbox_append(&self, events: Vec<NewEvent>) -> Result<(), Error> {
-        let row = |event| outbox::ActiveModel { position: NotSet, ..event_row(event).into() };
-        outbox::Entity::insert_many(events.into_iter().map(row)).exec_without_returning(&self.0).await?;
-        Ok(())
+        self.outbox_insert(events.into_iter().map(event_row)).await
+    }
+
+    /// Adds messages that are published once more, as they were; they leave after the commit. One statement for a
+    /// thousand.
+    pub async fn outbox_replay(&self, replays: Vec<NewReplay>) -> Result<(), Error> {
+        self.outbox_insert(replays.into_iter().map(replay_row)).await
+    }
+
+    /// One statement for as many as the databases take values of.
+    pub(crate) async fn outbox_insert(&self, rows: impl Iterator<Item = outbox::Model>) -> Result<(), Error> {
+        let row = |row: outbox::Model| outbox::ActiveModel { position: NotSet, ..row.into() };
+        let mut rows = rows.map(row);
+        loop {
+            let next: Vec<outbox::ActiveModel> = rows.by_ref().take(ROWS).collect();
+            if next.is_empty() {
+                return Ok(());
+            }
+            outbox::Entity::insert_many(next).exec_without_returning(&self.0).await?;
+        }
     }
 }
 
@@ -115,7 +170,7 @@ impl Store {
         self.outbox.appended.swap(false, Ordering::AcqRel)
     }
 
-    /// The oldest event of each key beyond `after`, at most `limit`, of these topics. One statement.
+    /// The oldest event of each key beyond `after`, at most `limit` and a page, of these topics. One statement.
     ///
     /// `after` only pages through one pass over the outbox: each pass starts from the beginning, because a transaction
     /// may commit after another one that took a later position.
@@ -145,32 +200,50 @@ impl Store {
             .filter(Expr::exists(in_front).not())
             .order_by_asc(outbox::Column::Position)
             .limit(limit);
-        heads.all(&self.read).await?.into_iter().map(pending).collect()
+        self.page(heads).await
     }
 
-    /// The event that follows each of these in its key, where there is one. One statement, one look into the index for
-    /// each event.
+    /// The event that follows each of these in its key, where there is one; as many as fit into a page. One statement, one
+    /// look into the index for each event.
     pub async fn outbox_next(&self, events: &[PendingEvent]) -> Result<Vec<PendingEvent>, Error> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = match self.read.get_database_backend() {
-            DbBackend::Postgres => {
-                let values = [
-                    events.iter().map(|event| event.key.clone()).collect::<Vec<_>>().into(),
-                    events.iter().map(|event| event.topic.clone()).collect::<Vec<_>>().into(),
-                    events.iter().map(|event| event.position).collect::<Vec<_>>().into(),
-                ];
-                let next = Statement::from_sql_and_values(DbBackend::Postgres, NEXT, values);
-                in_time(outbox::Entity::find().from_raw_sql(next).all(&self.read)).await?
-            }
-            _ => {
-                let following = outbox::Column::Position.in_subquery(positions_of_next(events));
-                let following = outbox::Entity::find().filter(following);
-                following.order_by_asc(outbox::Column::Position).all(&self.read).await?
-            }
-        };
+        if self.read.get_database_backend() != DbBackend::Postgres {
+            let following = outbox::Column::Position.in_subquery(positions_of_next(events));
+            return self.page(outbox::Entity::find().filter(following)).await;
+        }
+        let values = [
+            events.iter().map(|event| event.key.clone()).collect::<Vec<_>>().into(),
+            events.iter().map(|event| event.topic.clone()).collect::<Vec<_>>().into(),
+            events.iter().map(|event| event.position).collect::<Vec<_>>().into(),
+            page_bytes().into(),
+        ];
+        let next = Statement::from_sql_and_values(DbBackend::Postgres, NEXT, values);
+        let rows = in_time(outbox::Entity::find().from_raw_sql(next).all(&self.read)).await?;
         rows.into_iter().map(pending).collect()
+    }
+
+    async fn page(&self, rows: Select<outbox::Entity>) -> Result<Vec<PendingEvent>, Error> {
+        let rows = self.read.query_all(&page::within(rows)).await?;
+        rows.iter().map(|row| pending(outbox::Model::from_query_result(row, "")?)).collect()
+    }
+
+    /// The events of a key that wait, in their order, at most `limit`: those beyond the position `after`.
+    pub async fn outbox_of(
+        &self,
+        topic: &str,
+        key: &str,
+        after: i64,
+        limit: u64,
+    ) -> Result<Vec<PendingEvent>, Error> {
+        let of_key = outbox::Entity::find()
+            .filter(outbox::Column::PartitionKey.eq(key))
+            .filter(outbox::Column::Topic.eq(topic))
+            .filter(outbox::Column::Position.gt(after))
+            .order_by_asc(outbox::Column::Position)
+            .limit(limit);
+        of_key.all(&self.read).await?.into_iter().map(pending).collect()
     }
 
     /// How many events wait.
@@ -204,6 +277,20 @@ fn positions_of_next(events: &[PendingEvent]) -> SelectStatement {
     positions
 }
 
+fn replay_row(replay: NewReplay) -> outbox::Model {
+    let event = NewEvent {
+        id: replay.id,
+        topic: replay.topic,
+        key: replay.key,
+        event_type: "",
+        source: String::new(),
+        payload: replay.message,
+        trace: replay.trace,
+        time: replay.time,
+    };
+    outbox::Model { raw: true, handler: replay.handler, ..event_row(event) }
+}
+
 pub(crate) fn pending(row: outbox::Model) -> Result<PendingEvent, Error> {
     Ok(PendingEvent {
         position: row.position,
@@ -216,6 +303,9 @@ pub(crate) fn pending(row: outbox::Model) -> Result<PendingEvent, Error> {
         payload: row.payload,
         trace: row.traceparent.map(|parent| Trace { parent, state: row.tracestate }),
         time: instant(row.create_time)?,
+        raw: row.raw,
+        handler: row.handler,
+        republish_of: row.republish_of.map(EventId::from_uuid),
     })
 }
 

@@ -2,11 +2,12 @@
 //! of years, so that no other test would notice.
 
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
-use docket_domain::{EventId, Instant, TaskId, UserId};
+use docket_domain::{EventId, Instant, LetterState, TaskId, UserId};
 use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait, QueryTrait as _, Select, Statement};
 use uuid::Uuid;
 
-use crate::{Config, Schema, Store, Stores, audit, tasks};
+use crate::dead_letters::{self, Filter as Letters, lock_query};
+use crate::{Config, Schema, Store, Stores, audit, published, purge, tasks, verify};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
@@ -19,7 +20,10 @@ async fn store() -> Store {
 
 /// The steps of a statement's plan, but for those of the tags, which are read task by task.
 async fn plan<E: EntityTrait>(store: &Store, query: Select<E>) -> Vec<String> {
-    let statement = query.build(BACKEND);
+    steps_of(store, query.build(BACKEND)).await
+}
+
+async fn steps_of(store: &Store, statement: Statement) -> Vec<String> {
     let values = statement.values.unwrap().0;
     let explain =
         Statement::from_sql_and_values(BACKEND, format!("EXPLAIN QUERY PLAN {}", statement.sql), values);
@@ -117,5 +121,100 @@ async fn a_page_of_the_audit_log_is_a_range_of_an_index() {
             "SEARCH audit_entries USING INDEX {index} ({column}=? AND (event_time,task_version,event_id)>(?,?,?))"
         );
         check(&store, audit::list_query(&alice(), &listing), &next).await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_dead_letters_is_a_range_of_an_index() {
+    let store = store().await;
+    let after: dead_letters::Cursor =
+        serde_json::from_value(serde_json::json!({ "first_failure_time": 3, "letter_id": id().as_uuid() }))
+            .unwrap();
+    let text = Some("text".to_owned());
+    let states = |states: &[LetterState]| Letters { states: states.to_vec(), ..Letters::default() };
+    for (filter, index, column) in [
+        (Letters::default(), "dead_letters_by_time", ""),
+        (states(&[LetterState::Open]), "dead_letters_by_state", "state=?"),
+        (states(&[LetterState::Open, LetterState::Replayed]), "dead_letters_by_time", ""),
+        (Letters { topic: text.clone(), ..Letters::default() }, "dead_letters_by_topic", "topic=?"),
+        (Letters { handler: text.clone(), ..Letters::default() }, "dead_letters_by_handler", "handler=?"),
+        (Letters { key: text.clone(), ..Letters::default() }, "dead_letters_by_key", "partition_key=?"),
+        (Letters { event_type: text.clone(), ..Letters::default() }, "dead_letters_by_time", ""),
+    ] {
+        let first = match column {
+            "" => format!("SCAN dead_letters USING INDEX {index}"),
+            column => format!("SEARCH dead_letters USING INDEX {index} ({column})"),
+        };
+        let listing = dead_letters::Listing { filter: filter.clone(), after: None, limit: 50 };
+        check(&store, dead_letters::list_query(BACKEND, &listing), &first).await;
+        check(&store, lock_query(BACKEND, &filter, 50), &first).await;
+        let and = if column.is_empty() { "" } else { " AND " };
+        let next = format!(
+            "SEARCH dead_letters USING INDEX {index} ({column}{and}(first_failure_time,letter_id)>(?,?))"
+        );
+        let listing = dead_letters::Listing { after: Some(after.clone()), ..listing };
+        check(&store, dead_letters::list_query(BACKEND, &listing), &next).await;
+    }
+    // A range that ends is read to its end.
+    let early = Letters { end_time: Some(docket_domain::Instant::UNIX_EPOCH), ..Letters::default() };
+    let end = "SEARCH dead_letters USING INDEX dead_letters_by_time (first_failure_time<?)";
+    check(&store, lock_query(BACKEND, &early, 50), end).await;
+    // One that is named is looked up.
+    let named =
+        Letters { ids: vec![docket_domain::DeadLetterId::from_uuid(Uuid::nil())], ..Letters::default() };
+    let plan = plan(&store, lock_query(BACKEND, &named, 50)).await.join("\n");
+    assert!(
+        plan.contains("SEARCH dead_letters USING INDEX sqlite_autoindex_dead_letters_1 (letter_id=?)"),
+        "{plan}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_published_and_the_versions_are_ranges_of_indexes() {
+    let store = store().await;
+    let of_task = "SEARCH published_events USING INDEX published_events_by_key (partition_key=?)";
+    check(&store, published::of_query("t", id(), None, 50), of_task).await;
+    let after = Some((time(), EventId::from_uuid(Uuid::nil())));
+    let next = "SEARCH published_events USING INDEX published_events_by_key \
+                (partition_key=? AND (create_time,event_id)>(?,?))";
+    check(&store, published::of_query("t", id(), after, 50), next).await;
+    check(&store, verify::heads_after_query(None, 50), "SCAN tasks USING INDEX sqlite_autoindex_tasks_1")
+        .await;
+    let next = "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (task_id>?)";
+    check(&store, verify::heads_after_query(Some(id()), 50), next).await;
+    for (after, page) in [
+        (None, "SCAN audit_entries USING COVERING INDEX audit_entries_by_task"),
+        (Some(id()), "SEARCH audit_entries USING COVERING INDEX audit_entries_by_task (task_id>?)"),
+    ] {
+        let steps = steps_of(&store, verify::versions_query(BACKEND, after, 50)).await;
+        assert!(steps.iter().any(|step| step == page), "{steps:?}");
+        let entries = "SEARCH entries USING INDEX audit_entries_by_task (task_id=?)";
+        assert!(steps.iter().any(|step| step == entries), "{steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_purged_is_found_by_an_index() {
+    let store = store().await;
+    for (kept, first) in [
+        (purge::INBOX, "SEARCH inbox USING COVERING INDEX inbox_by_time (create_time<?)"),
+        (
+            purge::IDEMPOTENCY_KEYS,
+            "SEARCH idempotency_keys USING COVERING INDEX idempotency_keys_by_time (create_time<?)",
+        ),
+        (
+            purge::PUBLISHED,
+            "SEARCH published_events USING COVERING INDEX published_events_by_time (publish_time<?)",
+        ),
+        (purge::DEAD_LETTERS, "SEARCH dead_letters USING INDEX dead_letters_ended (update_time<?)"),
+    ] {
+        let values = [3_i64.into(), 5_000_i64.into()];
+        let steps =
+            steps_of(&store, Statement::from_sql_and_values(BACKEND, kept.delete(BACKEND), values)).await;
+        assert!(steps.iter().any(|step| step == first), "{first}: {steps:?}");
+        assert!(
+            !steps.iter().any(|step| step.contains("TEMP B-TREE") || step.starts_with("SCAN")),
+            "{steps:?}"
+        );
     }
 }

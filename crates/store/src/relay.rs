@@ -16,16 +16,20 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use docket_domain::EventId;
+use docket_migration::Schema;
 use sea_orm::sea_query::Value;
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, FromQueryResult as _,
-    QueryFilter as _, QueryResult, Statement,
+    ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, FromQueryResult as _, QueryFilter as _,
+    QueryResult, Statement,
 };
 use uuid::Uuid;
 
+use crate::among::{among, json_of};
 use crate::entity::outbox;
 use crate::outbox::{PendingEvent, SHARDS, pending};
+use crate::page::page_bytes;
 use crate::patience::in_time;
+use crate::transaction::begin;
 use crate::{Error, Store};
 
 const JOIN: &str = include_str!("relay/join.sql");
@@ -38,6 +42,10 @@ const RELEASE: &str = include_str!("relay/release.sql");
 const LEAVE: &str = "DELETE FROM relays WHERE relay_id = $1::uuid";
 /// The condition makes it exact for everything but a takeover in the same moment, and then it removes what has arrived.
 const REMOVE: &str = include_str!("relay/remove.sql");
+/// The same, and keeps the events as published.
+const REMOVE_TASKS: &str = include_str!("relay/remove_tasks.sql");
+/// On SQLite, before they are removed.
+const KEEP: &str = include_str!("relay/keep.sqlite.sql");
 
 /// What of an outbox a relay may publish.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -109,7 +117,7 @@ impl Store {
         Ok(Part(Hold::Leased { relay, shards: BTreeMap::new() }))
     }
 
-    /// Renews the lease, and answers the oldest event of each key beyond `after`, at most `limit`, of these topics, in
+    /// Renews the lease, and answers the oldest event of each key beyond `after`, at most `limit` and a page, of these topics, in
     /// what the relay has. None when the lease had ended: then the relay has nothing, and never will under its id. One
     /// statement.
     ///
@@ -133,6 +141,7 @@ impl Store {
             topics.to_vec().into(),
             after.into(),
             i64::try_from(limit).unwrap_or(i64::MAX).into(),
+            page_bytes().into(),
         ];
         let rows = in_time(self.write.query_all_raw(postgres(POLL, values))).await?;
         let Some(first) = rows.first() else { return Ok(None) };
@@ -184,22 +193,28 @@ impl Store {
         Ok(())
     }
 
-    /// Removes events that have arrived. False when the relay does not have what it believes to have: then nothing was
-    /// removed of what others have. One statement.
+    /// Removes events that have arrived; those of tasks are kept for a while, see [`published`](crate::published). False
+    /// when the relay does not have what it believes to have: then nothing was removed of what others have. One
+    /// statement; on SQLite two, which are a transaction.
     pub async fn outbox_remove(&self, part: &Part, events: &[EventId]) -> Result<bool, Error> {
-        let ids = events.iter().map(|event| event.as_uuid());
+        let ids: Vec<Uuid> = events.iter().map(|event| event.as_uuid()).collect();
         let Hold::Leased { relay, shards } = &part.0 else {
-            let gone = outbox::Entity::delete_many().filter(outbox::Column::EventId.is_in(ids));
-            gone.exec(&self.write).await?;
+            let tx = begin(&self.write, &self.suspicion).await?;
+            tx.execute_raw(Statement::from_sql_and_values(DbBackend::Sqlite, KEEP, [json_of(&ids).into()]))
+                .await?;
+            let gone = among(DbBackend::Sqlite, outbox::Column::EventId, ids);
+            outbox::Entity::delete_many().filter(gone).exec(&tx).await?;
+            tx.commit().await?;
             return Ok(true);
         };
         let values = [
-            ids.collect::<Vec<_>>().into(),
+            ids.into(),
             (*relay).into(),
             shards.keys().copied().collect::<Vec<i16>>().into(),
             shards.values().copied().collect::<Vec<i64>>().into(),
         ];
-        let row = in_time(self.write.query_one_raw(postgres(REMOVE, values))).await?;
+        let remove = if self.schema == Some(Schema::Tasks) { REMOVE_TASKS } else { REMOVE };
+        let row = in_time(self.write.query_one_raw(postgres(remove, values))).await?;
         Ok(row.map_or(Ok(false), |row| row.try_get("", "held"))?)
     }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entity::{outbox, tasks};
 use crate::outbox::{NewEvent, shard};
-use crate::text::SEPARATOR;
+use crate::text::{SEPARATOR, without_nul};
 use crate::{Error, instant, micros};
 
 /// A rule as its JSON column holds it.
@@ -125,13 +125,16 @@ pub(crate) fn event_row(event: NewEvent) -> outbox::Model {
         event_id: event.id.as_uuid(),
         shard: shard(&event.key),
         topic: event.topic,
-        partition_key: event.key,
+        partition_key: without_nul(&event.key),
         event_type: event.event_type.to_owned(),
         source: event.source,
         payload: event.payload,
         traceparent,
         tracestate,
         create_time: micros(event.time),
+        raw: false,
+        handler: None,
+        republish_of: None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Several texts in one column of a query's answer, the same way on every database.
+//! Texts that every database can keep, and several texts in one column of a query's answer, the same way on every database.
 
 use sea_orm::DbBackend;
 use sea_orm::sea_query::{Alias, Expr, Func, SimpleExpr};
@@ -13,4 +13,9 @@ pub(crate) fn join_texts(backend: DbBackend, text: Expr) -> SimpleExpr {
         _ => "group_concat",
     };
     Func::cust(Alias::new(function)).arg(text).arg(SEPARATOR.to_string()).into()
+}
+
+/// PostgreSQL's texts hold no NUL, and what comes from strangers may have one: the reason of a failure, the key of a message.
+pub(crate) fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
 }

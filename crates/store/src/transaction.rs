@@ -51,6 +51,8 @@ impl Store {
         let tx = Tx(begin(&self.write, &self.suspicion).await.map_err(Error::from)?, PhantomData);
         let answer = work(&tx).await?;
         tx.0.commit().await.map_err(Error::from)?;
+        // It is durable, and whoever asked for it does not hear so.
+        fail::fail_point!("commit-unknown", |_| Err(Error::Interrupted.into()));
         Ok(answer)
     }
 }

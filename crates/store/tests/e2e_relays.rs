@@ -57,6 +57,12 @@ impl Outbox {
             .await;
     }
 
+    /// How many events are kept as published.
+    async fn published(&self) -> i64 {
+        let client = self.database.superuser_client().await;
+        client.query_one("SELECT count(*) FROM tasks.published_events", &[]).await.unwrap().get(0)
+    }
+
     /// Puts an event into the outbox for every shard to have some.
     async fn fill(&self, count: u128) {
         let store = self.stores.of(Schema::Tasks);
@@ -215,6 +221,7 @@ async fn a_relay_that_wakes_up_too_late_has_nothing_and_removes_nothing() {
     assert_eq!(other.heads().await.unwrap().len(), 100, "all are still there, for the other one to publish");
     assert_eq!(paused.heads().await, None, "and it may not publish any");
     assert_eq!(paused.store.relay_claim(&mut part.clone(), ALL).await.unwrap(), 0);
+    assert_eq!(outbox.published().await, 0, "what is not removed is not published");
 
     // What it had before is not what it has under its new name.
     paused.round().await;
@@ -223,6 +230,7 @@ async fn a_relay_that_wakes_up_too_late_has_nothing_and_removes_nothing() {
     let mine = paused.heads().await.unwrap();
     assert!(paused.store.outbox_remove(paused.part.as_ref().unwrap(), &mine).await.unwrap());
     assert_eq!(other.store.outbox_depth().await.unwrap(), 100 - mine.len() as u64);
+    assert_eq!(outbox.published().await, mine.len() as i64);
 
     // A shard that was given back and taken again is another lease of it: what was read in the first may be gone.
     let stale = other.part.clone().unwrap();

@@ -26,11 +26,14 @@ pub struct Config {
     /// The most tasks that a user may have, deleted ones aside; 0 for no limit. Default 10,000. Occurrences of recurring
     /// tasks come all the same.
     pub max_per_user: u32,
+    /// How long a completed task may wait for its next occurrence before `ListSeriesGaps` names it, in seconds: 1 to 86,400.
+    /// Default 60.
+    pub gap_seconds: u32,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { topic: "task-events".to_owned(), max_per_user: 10_000 }
+        Self { topic: "task-events".to_owned(), max_per_user: 10_000, gap_seconds: 60 }
     }
 }
 

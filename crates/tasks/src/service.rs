@@ -10,7 +10,7 @@ use docket_rpc::page::Question;
 use docket_rpc::{OrStatus as _, caller, to_status};
 use docket_store::outbox::Trace;
 use docket_store::tasks::{Cursor, Listing};
-use docket_wire::answer::{occurrence_to_proto, task_to_proto};
+use docket_wire::answer::{next_to_proto, occurrence_to_proto, task_to_proto};
 use docket_wire::request::{self, PreviewSource, Transition};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
@@ -19,9 +19,6 @@ use crate::mutation::{Asked, Decision, Effect, Link, Writer, digest};
 use crate::occurrence::{self, Predecessor};
 use crate::quota::Quota;
 use crate::{Config, Deps, Error};
-
-/// How long a completed task may wait for its successor before that counts as a gap.
-const GAP_AGE: TimeDelta = TimeDelta::seconds(60);
 
 /// Where a page ends early, in bytes: gRPC clients take answers of 4 MiB.
 const PAGE_BYTES: usize = 3 << 20;
@@ -41,12 +38,15 @@ enum Step {
 pub struct Service {
     writer: Writer,
     quota: Arc<Quota>,
+    /// How long a completed task may wait for its successor before that counts as a gap.
+    gap_age: TimeDelta,
 }
 
 impl Service {
     pub(crate) fn new(config: Config, deps: Deps) -> Self {
         let quota = Arc::new(Quota::new(config.max_per_user));
-        Self { writer: Writer::new(config.topic, deps), quota }
+        let gap_age = TimeDelta::seconds(config.gap_seconds.into());
+        Self { writer: Writer::new(config.topic, deps), quota, gap_age }
     }
 
     async fn get(&self, owner: &UserId, id: TaskId) -> Result<Task, Error> {
@@ -193,7 +193,7 @@ impl TaskService for Service {
         };
         let listed = self.writer.store().task_list(owner, &listing).await;
         let (tasks, more) = listed.map_err(Error::from).or_status()?;
-        let (kept, more) = within_bytes(&tasks, more);
+        let (kept, more) = within_bytes(&tasks, more, PAGE_BYTES);
         let last = tasks.get(..kept.len()).and_then(<[Task]>::last).filter(|_| more);
         let next = last.map(|last| question.token(&Cursor::of(last, list.order.field)));
         let next_page_token = next.transpose().or_status()?.unwrap_or_default();
@@ -245,14 +245,17 @@ impl TaskService for Service {
         let question =
             Question::new("ListSeriesGaps", &service.subject, &v1::ListSeriesGapsRequest::default());
         let after: Option<Cursor> = question.cursor(&gaps.page_token).or_status()?;
-        let before = self.writer.now() - GAP_AGE;
+        let before = self.writer.now() - self.gap_age;
         let listed = self.writer.store().series_gap_list(before, after.as_ref(), gaps.page_size).await;
         let (tasks, more) = listed.map_err(Error::from).or_status()?;
-        let (kept, more) = within_bytes(&tasks, more);
-        let last = tasks.get(..kept.len()).and_then(<[Task]>::last).filter(|_| more);
-        let next = last.map(|last| question.token(&Cursor::of_gap(last)));
+        // What follows a task is no longer than the task.
+        let (kept, more) = within_bytes(&tasks, more, PAGE_BYTES / 2);
+        let there = tasks.get(..kept.len()).unwrap_or_default();
+        let next = there.last().filter(|_| more).map(|last| question.token(&Cursor::of_gap(last)));
         let next_page_token = next.transpose().or_status()?.unwrap_or_default();
-        Ok(Response::new(v1::ListSeriesGapsResponse { tasks: kept, next_page_token }))
+        let repair = |(task, kept)| Some((kept, next_to_proto(task)?));
+        let (tasks, repairs) = there.iter().zip(kept).filter_map(repair).unzip();
+        Ok(Response::new(v1::ListSeriesGapsResponse { tasks, next_page_token, repairs }))
     }
 }
 
@@ -295,14 +298,14 @@ fn changed(task: Task, update: &request::Update, series: SeriesId, now: Instant)
     Ok(Effect { links: claim.into_iter().collect(), ..Effect::of(change) })
 }
 
-/// As many of the tasks as one answer can hold, at least one, and whether there are more.
-fn within_bytes(tasks: &[Task], more: bool) -> (Vec<v1::Task>, bool) {
+/// As many of the tasks as `most` bytes can hold, at least one, and whether there are more.
+fn within_bytes(tasks: &[Task], more: bool, most: usize) -> (Vec<v1::Task>, bool) {
     let mut kept = Vec::with_capacity(tasks.len());
     let mut bytes = 0;
     for task in tasks {
         let task = task_to_proto(task);
         bytes += task.encoded_len();
-        if bytes > PAGE_BYTES && !kept.is_empty() {
+        if bytes > most && !kept.is_empty() {
             return (kept, true);
         }
         kept.push(task);

@@ -109,6 +109,13 @@ pub struct JobEvent {
     pub method: String,
 }
 
+/// An input binding's event. Fields as in Dapr's `BindingEventRequest`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct BindingEvent {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
 #[derive(Clone, Copy, PartialEq, prost::Message)]
 struct Nothing {}
 
@@ -190,6 +197,12 @@ impl Callback {
     /// Brings a due job.
     pub async fn job_event(&self, job: JobEvent) -> Result<(), Status> {
         let Nothing {} = self.say("OnJobEvent", job).await?;
+        Ok(())
+    }
+
+    /// Brings an event of an input binding.
+    pub async fn binding_event(&self, name: &str) -> Result<(), Status> {
+        let Nothing {} = self.say("OnBindingEvent", BindingEvent { name: name.to_owned() }).await?;
         Ok(())
     }
 

@@ -28,6 +28,11 @@ pub struct DaprdBuilder {
     app: Option<(u16, String)>,
     scheduler: Option<u16>,
     resources: BTreeMap<String, String>,
+    /// What is beside the resources, where the sidecar runs.
+    files: BTreeMap<String, String>,
+    /// What resources say, and what is said instead.
+    names: BTreeMap<String, String>,
+    flags: Vec<String>,
     api_token: Option<String>,
     health_threshold: u32,
 }
@@ -54,6 +59,9 @@ impl Daprd {
             app: None,
             scheduler: None,
             resources: BTreeMap::new(),
+            files: BTreeMap::new(),
+            names: BTreeMap::new(),
+            flags: Vec::new(),
             api_token: None,
             health_threshold: 3,
         }
@@ -62,22 +70,25 @@ impl Daprd {
     /// Waits until it is healthy, which needs its app to listen.
     pub async fn ready(&mut self) {
         let http = self.http;
-        self.process.ready(async || http::get(http, "/v1.0/healthz", &[]).await).await;
+        self.process.ready(async || healthy(http).await).await;
     }
 
     /// Waits until it delivers the topics of its app.
     pub async fn subscribed(&mut self) {
         let (http, token) = (self.http, self.api_token.clone());
-        let headers: Vec<_> = token.iter().map(|token| (TOKEN_HEADER, token.as_str())).collect();
-        self.process
-            .ready(async || {
-                let metadata = http::get(http, "/v1.0/metadata", &headers).await?;
-                let metadata: serde_json::Value =
-                    serde_json::from_str(&metadata).map_err(|error| error.to_string())?;
-                let subscriptions = metadata["subscriptions"].as_array().map_or(0, Vec::len);
-                if subscriptions > 0 { Ok(()) } else { Err("no subscriptions".to_owned()) }
-            })
-            .await;
+        self.process.ready(async || subscribed(http, token.as_deref()).await).await;
+    }
+
+    /// Asks once whether it is healthy, and, if it is to, delivers.
+    pub async fn works(&self, delivers: bool) -> Result<(), String> {
+        healthy(self.http).await?;
+        if delivers { subscribed(self.http, self.api_token.as_deref()).await } else { Ok(()) }
+    }
+
+    /// What it says about itself: components, subscriptions.
+    pub async fn metadata(&self) -> serde_json::Value {
+        let metadata = metadata(self.http, self.api_token.as_deref()).await;
+        metadata.unwrap_or_else(|error| panic!("metadata: {error}"))
     }
 
     /// Kills it if it runs, and starts it again with what it had.
@@ -107,6 +118,16 @@ impl Daprd {
     pub fn channel(&self) -> Channel {
         client::channel(self.grpc)
     }
+}
+
+async fn healthy(http: SocketAddr) -> Result<(), String> {
+    http::get(http, "/v1.0/healthz", &[]).await.map(drop)
+}
+
+async fn subscribed(http: SocketAddr, token: Option<&str>) -> Result<(), String> {
+    let metadata = metadata(http, token).await?;
+    let subscriptions = metadata["subscriptions"].as_array().map_or(0, Vec::len);
+    if subscriptions > 0 { Ok(()) } else { Err("no subscriptions".to_owned()) }
 }
 
 impl DaprdBuilder {
@@ -147,6 +168,40 @@ impl DaprdBuilder {
             self.resources.insert(name, yaml.unwrap_or_else(|error| panic!("{}: {error}", file.display())));
         }
         self
+    }
+
+    /// Takes all resources away again.
+    pub fn without_resources(mut self) -> Self {
+        self.resources.clear();
+        self
+    }
+
+    /// Puts a file into the folder in which it runs.
+    pub fn file(mut self, name: &str, text: &str) -> Self {
+        self.files.insert(name.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Says `instead` wherever its resources say `name`.
+    pub fn rename(mut self, name: &str, instead: &str) -> Self {
+        self.names.insert(name.to_owned(), instead.to_owned());
+        self
+    }
+
+    /// Adds a flag, such as `--max-body-size=128Mi`.
+    pub fn flag(mut self, flag: &str) -> Self {
+        self.flags.push(flag.to_owned());
+        self
+    }
+
+    /// How long, in seconds, it goes on taking what its app publishes after it was told to end, unless the app is ill before.
+    pub fn block_shutdown(self, seconds: u32) -> Self {
+        self.flag(&format!("--dapr-block-shutdown-duration={seconds}s"))
+    }
+
+    /// How long its end may take after that, in seconds.
+    pub fn graceful_shutdown(self, seconds: u32) -> Self {
+        self.flag(&format!("--dapr-graceful-shutdown-seconds={seconds}"))
     }
 
     /// After how many probes in vain it takes the app for ill, and stops its subscriptions: 3 by default.
@@ -193,13 +248,18 @@ impl DaprdBuilder {
         if self.resources.contains_key(CONFIGURATION) {
             program.arguments.push(format!("--config=resources/{CONFIGURATION}"));
         }
+        program.arguments.extend(self.flags);
         program.ports = vec![self.http, self.grpc, self.internal, self.metrics];
 
         let mut process = Process::new(program);
         let folder = process.folder().join("resources");
         std::fs::create_dir(&folder).expect("a folder can be made");
-        for (name, yaml) in &self.resources {
+        for (name, yaml) in self.resources {
+            let yaml = self.names.iter().fold(yaml, |yaml, (name, instead)| yaml.replace(name, instead));
             std::fs::write(folder.join(name), yaml).expect("a file can be written");
+        }
+        for (name, text) in self.files {
+            std::fs::write(process.folder().join(name), text).expect("a file can be written");
         }
         process.spawn();
         Daprd { process, http, grpc, metrics, api_token: self.api_token }
@@ -211,6 +271,12 @@ impl DaprdBuilder {
         daprd.ready().await;
         daprd
     }
+}
+
+async fn metadata(http: SocketAddr, token: Option<&str>) -> Result<serde_json::Value, String> {
+    let headers: Vec<_> = token.into_iter().map(|token| (TOKEN_HEADER, token)).collect();
+    let metadata = http::get(http, "/v1.0/metadata", &headers).await?;
+    serde_json::from_str(&metadata).map_err(|error| error.to_string())
 }
 
 fn yaml_files(folder: &Path) -> Vec<PathBuf> {

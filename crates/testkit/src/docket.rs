@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 use std::path::Path;
+use std::process::Output;
 
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
@@ -58,13 +59,13 @@ impl Docket {
 
     /// Waits until it says that it is serving.
     pub async fn ready(&mut self) {
-        let health = HealthClient::new(self.public_channel());
-        let ask = async || {
-            let answer = health.clone().check(HealthCheckRequest::default()).await;
-            let status = answer.map_err(|status| status.to_string())?.into_inner().status();
-            if status == ServingStatus::Serving { Ok(()) } else { Err(format!("health is {status:?}")) }
-        };
-        self.process.ready(ask).await;
+        let channel = self.public_channel();
+        self.process.ready(async || serves(&channel).await).await;
+    }
+
+    /// Asks once whether it serves.
+    pub async fn serves(&self) -> Result<(), String> {
+        serves(&self.public_channel()).await
     }
 
     /// Kills it if it runs, and starts it again with what it had, but without failpoints.
@@ -79,11 +80,15 @@ impl Docket {
     /// # Panics
     /// When it fails.
     pub fn run(&self, arguments: &[&str]) -> String {
-        let output = self.process.command().args(arguments).output().expect("the binary can be run");
-        let (said, error) =
-            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let output = self.output_of(arguments);
+        let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "docket {arguments:?}: {}: {error}", output.status);
-        said.into_owned()
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// The same, however it ends.
+    pub fn output_of(&self, arguments: &[&str]) -> Output {
+        self.process.command().args(arguments).output().expect("the binary can be run")
     }
 
     /// A token of the user's.
@@ -112,6 +117,12 @@ impl Docket {
     }
 }
 
+async fn serves(channel: &Channel) -> Result<(), String> {
+    let answer = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await;
+    let status = answer.map_err(|status| status.to_string())?.into_inner().status();
+    if status == ServingStatus::Serving { Ok(()) } else { Err(format!("health is {status:?}")) }
+}
+
 impl DocketBuilder {
     /// The port that is meant for the sidecar.
     pub fn app_port(&self) -> u16 {
@@ -127,6 +138,12 @@ impl DocketBuilder {
     /// Sets a variable of its environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.program.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Takes a variable of its environment away again.
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.program.environment.remove(name);
         self
     }
 

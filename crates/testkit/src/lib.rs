@@ -1,12 +1,16 @@
-//! Real processes for tests: PostgreSQL, daprd, scheduler, docket.
+//! Real processes for tests: PostgreSQL, Kafka, daprd, scheduler, docket.
 #![doc = include_str!("../README.md")]
 
 pub mod callback;
 mod client;
+mod components;
 mod daprd;
 mod docket;
+mod fleet;
 mod guard;
+pub mod history;
 mod http;
+pub mod kafka;
 mod load;
 mod port;
 pub mod postgres;
@@ -21,8 +25,11 @@ mod user;
 mod wait;
 
 pub use client::{Audit, Bearer, Tasks};
+pub use components::{Connection, components};
 pub use daprd::{Daprd, DaprdBuilder};
 pub use docket::{Docket, DocketBuilder};
+pub use fleet::{Fleet, FleetBuilder, Links, Member, Role};
+pub use kafka::Kafka;
 pub use load::{Chore, Load};
 pub use nix::sys::signal::Signal;
 pub use port::Port;

@@ -134,6 +134,11 @@ impl Postgres {
         client.execute(sql, &[&database.name]).await.expect("connections can be ended")
     }
 
+    /// Whether it runs, paused or not.
+    pub fn runs(&mut self) -> bool {
+        self.process.runs()
+    }
+
     /// Stops it, and waits until it has.
     pub async fn stop(&mut self, how: Shutdown) {
         self.process.signal(match how {
@@ -264,6 +269,11 @@ impl Database {
         &self.name
     }
 
+    /// Where its cluster listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// As its owner, who may also create roles: for migrations.
     pub fn owner_url(&self) -> String {
         self.owner.url(self.address, &self.name)
@@ -277,6 +287,11 @@ impl Database {
     /// The same as [`Database::url`], at another address: that of a proxy, say.
     pub fn url_at(&self, address: SocketAddr) -> String {
         self.runtime.url(address, &self.name)
+    }
+
+    /// As the one who may do everything.
+    pub fn superuser_url(&self) -> String {
+        self.superuser.url(self.address, &self.name)
     }
 
     /// Applies the migrations of the binary as an operator would: with the owner's login, and then the rights of the
@@ -324,8 +339,7 @@ impl Database {
 
     /// A connection to it, as the one who may do everything.
     pub async fn superuser_client(&self) -> Client {
-        let url = self.superuser.url(self.address, &self.name);
-        connect(&url).await.unwrap_or_else(|error| panic!("PostgreSQL: {error}"))
+        connect(&self.superuser_url()).await.unwrap_or_else(|error| panic!("PostgreSQL: {error}"))
     }
 }
 

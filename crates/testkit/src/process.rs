@@ -114,6 +114,11 @@ impl Process {
         self.child.as_ref().map(Child::id)
     }
 
+    /// Whether it runs, stopped or not.
+    pub fn runs(&mut self) -> bool {
+        self.child.is_some() && self.exited().is_none()
+    }
+
     /// Starts it.
     ///
     /// # Panics

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use docket_store::outbox::PendingEvent;
 
 use crate::callback::Callback;
+use crate::components::{Connection, broker_settings, components, create_topics, dead_letter_topic};
 use crate::daprd::{Daprd, DaprdBuilder};
 use crate::docket::{Docket, DocketBuilder};
+use crate::kafka::Kafka;
 use crate::postgres::Database;
 use crate::replicas::expect_shares;
 use crate::scheduler::Scheduler;
@@ -17,6 +19,14 @@ use crate::{PATIENCE, wait_for};
 
 const ENABLED: &str = "DOCKET_DAPR__ENABLED";
 
+/// How many events a batch has at most, where there are batches and nothing else is said.
+const BATCH: u16 = 100;
+
+/// Docket's own name for its topic.
+const EVENTS: &str = "task-events";
+
+const BULK: &str = "DOCKET_DAPR__BULK__MAX_MESSAGES";
+
 /// A stack to be started.
 #[derive(Debug)]
 pub struct StackBuilder {
@@ -25,8 +35,11 @@ pub struct StackBuilder {
     storage: Storage,
     /// What was set by `env`.
     environment: BTreeMap<String, String>,
+    /// Those that replicas have, too.
+    failpoints: Vec<(String, String)>,
     docket: DocketBuilder,
     daprd: DaprdBuilder,
+    topic: String,
     with_dapr: bool,
 }
 
@@ -48,6 +61,7 @@ pub struct Stack {
     /// What `switch_on_dapr` starts.
     later: Option<DaprdBuilder>,
     identity: Identity,
+    topic: String,
     /// The replica beside it, and the scheduler that they share.
     beside: Option<(Box<Stack>, Scheduler)>,
 }
@@ -97,6 +111,21 @@ impl Stack {
         }
     }
 
+    /// Kills docket, and the replica beside it if there is one, and starts them again with what they had, but without
+    /// failpoints.
+    pub async fn restart(&mut self) {
+        for docket in std::iter::once(&mut self.docket)
+            .chain(self.beside.iter_mut().map(|(stack, _)| &mut stack.docket))
+        {
+            docket.kill();
+            docket.spawn();
+        }
+        self.ready().await;
+        if let Some((beside, _)) = &mut self.beside {
+            beside.ready().await;
+        }
+    }
+
     /// What docket shows to the sidecar.
     pub fn api_token(&self) -> &str {
         &self.identity.api_token
@@ -110,6 +139,16 @@ impl Stack {
     /// The name under which other sidecars find docket.
     pub fn app_id(&self) -> &str {
         &self.identity.app_id
+    }
+
+    /// The topic of its events.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The topic of what it could not handle of them.
+    pub fn dead_letter_topic(&self) -> String {
+        dead_letter_topic(&self.topic)
     }
 
     /// The API, as this user.
@@ -139,7 +178,8 @@ impl Stack {
         wait_for("empty outboxes", PATIENCE, async || match database.depth().await {
             Ok(0) => Ok(()),
             Ok(depth) => {
-                let heads = database.heads(&["task-events", "task-events-dlq"]).await.unwrap_or_default();
+                let topics = [self.topic(), &self.dead_letter_topic()];
+                let heads = database.heads(&topics).await.unwrap_or_default();
                 let heads = heads.into_iter().take(10);
                 let heads: Vec<_> = heads.map(|head| (head.topic, head.event_type, head.key)).collect();
                 Err(format!("{depth} events in them, the first are {heads:?}"))
@@ -148,6 +188,17 @@ impl Stack {
         })
         .await;
         database.close().await;
+    }
+
+    /// The same where a broker carries the events: its outboxes are empty, and its sidecar has brought it everything that is
+    /// on its topics.
+    pub async fn settled_on(&self, kafka: &Kafka) {
+        self.settled().await;
+        for (group, topic) in self.identity.groups(&self.topic) {
+            kafka.caught_up(&group, &topic).await;
+        }
+        // Letters are written while events are handled.
+        self.settled().await;
     }
 
     /// Speaks to docket as its own sidecar does.
@@ -183,19 +234,44 @@ impl Identity {
         let secret = format!("{0}{0}", uuid::Uuid::new_v4().simple());
         Self { app_id, api_token, app_api_token, secret }
     }
+
+    /// The groups in which its sidecar consumes from a broker, each with its topic.
+    fn groups(&self, topic: &str) -> [(String, String); 2] {
+        let letters = format!("{}-dead-letters", self.app_id);
+        [(self.app_id.clone(), topic.to_owned()), (letters, dead_letter_topic(topic))]
+    }
 }
 
 impl StackBuilder {
     pub(crate) fn new(binary: &Path, identity: Identity) -> Self {
         let Identity { app_id, api_token, app_api_token, .. } = &identity;
-        let components = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../components/local"));
-        let daprd = Daprd::builder(app_id).api_token(api_token).resources_of(&components);
+        let daprd = Daprd::builder(app_id).api_token(api_token).resources_of(&components("local"));
         let docket = Docket::builder(binary)
             .sidecar(daprd.grpc_port(), api_token, app_api_token)
             .env("DOCKET_RECURRENCE__TASKS_APP_ID", app_id);
         let daprd = daprd.app(docket.app_port(), app_api_token);
         let (binary, storage, environment) = (binary.to_owned(), Storage::Sqlite, BTreeMap::new());
-        Self { binary, identity, storage, environment, docket, daprd, with_dapr: true }
+        let topic = EVENTS.to_owned();
+        let failpoints = Vec::new();
+        Self { binary, identity, storage, environment, failpoints, docket, daprd, topic, with_dapr: true }
+    }
+
+    /// Lets a broker carry the events, as in production, on topics of its own that this makes, and in batches unless
+    /// [`StackBuilder::one_by_one`] says otherwise.
+    pub async fn kafka(mut self, kafka: &Kafka, connection: Connection) -> Self {
+        self.topic = format!("task-events-{}", uuid::Uuid::new_v4().simple());
+        create_topics(kafka, &self.topic).await;
+        self.daprd = self.daprd.kafka(kafka, connection, &self.identity.app_id);
+        let topic = self.topic.clone();
+        let settings = broker_settings(&topic);
+        settings.iter().fold(self, |stack, (name, value)| stack.env(name, value)).bulk(BATCH)
+    }
+
+    /// Lets the sidecar deliver one event at a time.
+    pub fn one_by_one(mut self) -> Self {
+        self.environment.remove(BULK);
+        self.docket = self.docket.without_env(BULK);
+        self
     }
 
     /// Keeps the data there; in a file of its own unless told otherwise.
@@ -222,6 +298,12 @@ impl StackBuilder {
         self
     }
 
+    /// The same in the replica beside it, too.
+    pub fn failpoint_everywhere(mut self, name: &str, action: &str) -> Self {
+        self.failpoints.push((name.to_owned(), action.to_owned()));
+        self.failpoint(name, action)
+    }
+
     /// Sets a variable of docket's environment.
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
@@ -235,20 +317,29 @@ impl StackBuilder {
         self.env("DOCKET_AUTH__SECRET", &secret)
     }
 
-    /// Another one of the same name on the same database, in the same environment, but without failpoints.
+    /// Another one of the same name on the same database, in the same environment, with the failpoints that are everywhere.
     fn replica(&self) -> Self {
         let replica = Self::new(&self.binary, self.identity.clone()).storage(&self.storage);
+        let replica =
+            self.failpoints.iter().fold(replica, |replica, (name, action)| replica.failpoint(name, action));
         self.environment.iter().fold(replica, |replica, (name, value)| replica.env(name, value))
     }
 
     /// Lets the sidecar deliver in batches of up to so many events.
     pub fn bulk(self, max_messages: u16) -> Self {
-        self.env("DOCKET_DAPR__BULK__MAX_MESSAGES", &max_messages.to_string())
+        self.env(BULK, &max_messages.to_string())
     }
 
     /// After how many probes in vain the sidecar takes docket for ill, and stops its subscriptions: 3 by default.
     pub fn health_threshold(mut self, probes: u32) -> Self {
         self.daprd = self.daprd.health_threshold(probes);
+        self
+    }
+
+    /// Lets the sidecar take what docket publishes for so many seconds after it was told to end, unless docket is ill before,
+    /// and then end within so many.
+    pub fn block_shutdown(mut self, seconds: u32, graceful_seconds: u32) -> Self {
+        self.daprd = self.daprd.block_shutdown(seconds).graceful_shutdown(graceful_seconds);
         self
     }
 
@@ -265,6 +356,7 @@ impl StackBuilder {
             database.migrate(&self.binary).await;
         }
         let Storage::Replicas(database) = self.storage.clone() else { return self.launch(None).await };
+        assert_eq!(self.topic, EVENTS, "with a broker, replicas are those of a `Fleet`");
         let this = self.with_shared_secret();
         let scheduler = Scheduler::builder().start().await;
         let replica = this.replica().launch(Some(scheduler.port()));
@@ -282,7 +374,8 @@ impl StackBuilder {
         } else {
             (None, Some(self.daprd))
         };
-        let mut stack = Stack { docket, dapr, later, identity: self.identity, beside: None };
+        let (identity, topic) = (self.identity, self.topic);
+        let mut stack = Stack { docket, dapr, later, identity, topic, beside: None };
         stack.ready().await;
         stack
     }

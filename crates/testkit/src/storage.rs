@@ -48,14 +48,7 @@ impl Storage {
             Self::Sqlite => format!("sqlite:{}", folder.join("docket.db").display()),
             Self::Postgres(database) | Self::Replicas(database) => database.url(),
         };
-        let config = docket_store::Config {
-            url,
-            read_connections: 1,
-            max_connections: 1,
-            ..docket_store::Config::default()
-        };
-        let stores = Stores::open(&config, &[]).await.expect("the database can be opened");
-        Opened(stores)
+        Opened::at(url).await.expect("the database can be opened")
     }
 }
 
@@ -64,6 +57,17 @@ impl Storage {
 pub struct Opened(Stores);
 
 impl Opened {
+    /// The database at this address.
+    pub(crate) async fn at(url: String) -> Result<Self, docket_store::Error> {
+        let config = docket_store::Config {
+            url,
+            read_connections: 1,
+            max_connections: 1,
+            ..docket_store::Config::default()
+        };
+        Ok(Self(Stores::open(&config, &[]).await?))
+    }
+
     /// The store of a target.
     pub fn of(&self, schema: Schema) -> Store {
         self.0.of(schema)

@@ -66,10 +66,15 @@ pub fn due(task: &v1::Task) -> String {
 impl User {
     /// With this token.
     pub fn new(channel: Channel, token: &str) -> Self {
+        Self::across(channel.clone(), channel, token)
+    }
+
+    /// With this token, where the task API and the audit log are served by different processes.
+    pub fn across(tasks: Channel, audit: Channel, token: &str) -> Self {
         let bearer = Bearer::new(token);
         Self {
-            tasks: TaskServiceClient::with_interceptor(channel.clone(), bearer.clone()),
-            audit: AuditServiceClient::with_interceptor(channel, bearer),
+            tasks: TaskServiceClient::with_interceptor(tasks, bearer.clone()),
+            audit: AuditServiceClient::with_interceptor(audit, bearer),
         }
     }
 

@@ -4,7 +4,8 @@ use chrono::SecondsFormat;
 use chrono_tz::Tz;
 use docket_domain::content::{Content, Due, Moment, Reminder};
 use docket_domain::recurrence::{End, Next, Recurrence};
-use docket_domain::{State, Task};
+use docket_domain::{LetterState, State, Task};
+use docket_proto::v1::create_task_request::OccurrenceOf;
 use docket_proto::v1::{self, preview_occurrences_response as preview};
 
 use crate::value::{self, duration, timestamp};
@@ -58,6 +59,19 @@ pub fn content_to_proto(content: &Content) -> v1::Task {
     }
 }
 
+/// Writes the call that gives a completed task its next occurrence; `None` unless its rule goes on.
+///
+/// Without a request id: that could only refuse a repetition whose bytes another version of Docket wrote.
+pub fn next_to_proto(task: &Task) -> Option<v1::CreateTaskRequest> {
+    let State::Completed { version, .. } = task.state else { return None };
+    let content = task.next_content(task.next()?.due);
+    Some(v1::CreateTaskRequest {
+        task: Some(content_to_proto(&content)),
+        occurrence_of: Some(OccurrenceOf { task_id: task.id.to_string(), version }),
+        ..v1::CreateTaskRequest::default()
+    })
+}
+
 /// Writes one instant of a rule; `zone` is that of the task.
 pub fn occurrence_to_proto(next: &Next, zone: Tz) -> preview::Occurrence {
     let (due, local_time) = match next.due {
@@ -68,6 +82,11 @@ pub fn occurrence_to_proto(next: &Next, zone: Tz) -> preview::Occurrence {
         Due::On(day) => (preview::occurrence::Due::DueDate(day.to_string()), day.to_string()),
     };
     preview::Occurrence { due: Some(due), local_time }
+}
+
+/// Writes how it stands with a dead letter.
+pub const fn letter_state_to_proto(state: LetterState) -> v1::dead_letter::State {
+    value::letter_state_to(state)
 }
 
 fn recurrence(rule: &Recurrence) -> v1::Recurrence {

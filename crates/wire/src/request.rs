@@ -2,6 +2,7 @@
 
 mod audit;
 mod content;
+mod dead_letter;
 mod task;
 mod update;
 
@@ -9,6 +10,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 pub use audit::{ListEntries, list_entries};
+pub use dead_letter::{
+    DiscardLetters, Letters, LettersFilter, ListLetters, MAX_LETTERS, ReplayLetters, discard_letters,
+    get_letter, list_letters, replay_letters,
+};
 pub use task::{
     Create, Gaps, List, Preview, PreviewSource, Transition, complete, create, delete, gaps, get, list,
     preview, reopen,

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike as _, NaiveDate, SubsecRound as _, Timelike as _};
 use chrono_tz::Tz;
-use docket_domain::Instant;
 use docket_domain::content::{Channel, Invalid, Priority, Reminder};
 use docket_domain::recurrence::{Anchor, Missed, MonthEnd, Pattern};
 use docket_domain::series::WallClock;
+use docket_domain::{Instant, LetterState};
 use docket_proto::{event, v1};
 use pbjson_types as pb;
 
@@ -134,6 +134,7 @@ enums! {
     month_end, month_end_to: MonthEnd <-> v1::recurrence::MonthEnd { Clamp, Skip }
     missed, missed_to: Missed <-> v1::recurrence::Missed { NextFuture, Each }
     channel, channel_to: Channel <-> v1::reminder::Channel { Email, Push, Webhook }
+    letter_state, letter_state_to: LetterState <-> v1::dead_letter::State { Open, Replayed, Discarded }
     event_priority, event_priority_to: Priority <-> event::TaskPriority { Low, Medium, High, Urgent }
     event_pattern, event_pattern_to: Pattern <-> event::RecurringPattern { Daily, Weekly, Monthly, Yearly }
     event_anchor, event_anchor_to: Anchor <-> event::RecurringAnchor { DueTime, CompletionTime }

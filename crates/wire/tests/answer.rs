@@ -72,6 +72,50 @@ fn a_task_is_answered_in_full() {
 }
 
 #[test]
+fn the_call_for_the_next_occurrence_is_written_while_the_rule_goes_on() {
+    let said = v1::Task {
+        title: "Water the plants".into(),
+        due: Some(task::Due::DueTime(Timestamp {
+            seconds: at("2027-03-26T08:00:00Z").timestamp(),
+            nanos: 0,
+        })),
+        time_zone: "Europe/Berlin".into(),
+        recurrence: Some(v1::Recurrence {
+            rule: Some(v1::recurrence::Rule::Pattern(v1::recurrence::Pattern::Weekly.into())),
+            end: Some(v1::recurrence::End::Count(2)),
+            ..v1::Recurrence::default()
+        }),
+        ..v1::Task::default()
+    };
+    let create = v1::CreateTaskRequest { task: Some(said), ..v1::CreateTaskRequest::default() };
+    let content = request::create(&create).unwrap().content;
+    let (id, series) =
+        ("0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e1f", "0192f0c1-2b3c-7d4e-8f50-000000000001".parse().unwrap());
+    let now = at("2027-03-26T07:00:00Z");
+    let open = Task::create(id.parse().unwrap(), "alice".parse().unwrap(), content, series, now).after;
+    assert_eq!(answer::next_to_proto(&open), None, "it is not completed");
+
+    let completed = open.complete(now).unwrap().after;
+    // A title of later on: the completion goes by the version that it made.
+    let mut renamed = completed.clone();
+    renamed.version += 1;
+    let call = answer::next_to_proto(&renamed).unwrap();
+    let of = call.occurrence_of.clone().unwrap();
+    assert_eq!((of.task_id.as_str(), of.version), (id, 2));
+    let read = request::create(&call).unwrap();
+    assert_eq!(read.content, completed.next_content(Due::At(at("2027-04-02T07:00:00Z"))));
+
+    let last = Task::occurrence(
+        "0192f0c1-2b3c-7d4e-8f50-000000000002".parse().unwrap(),
+        &completed,
+        read.content,
+        now,
+    );
+    let last = last.unwrap().after.complete(at("2027-04-02T07:00:00Z")).unwrap().after;
+    assert_eq!(answer::next_to_proto(&last), None, "that was the second of two");
+}
+
+#[test]
 fn an_occurrence_tells_the_wall_clock_of_its_zone() {
     let zone = chrono_tz::Europe::Berlin;
     let table = [

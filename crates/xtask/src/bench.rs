@@ -11,7 +11,8 @@ use crate::{process, workspace};
 /// What `bench` takes.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
-    /// What the measurement gets: `--quick`, `--write`, `--rounds 5`, `--call get`; `--help` for all of them.
+    /// What the measurement gets: `--quick`, `--write`, `--rounds 5`, `--call get`; `--help` for all of them. First
+    /// `backbone` for the way of the events, instead of the calls of the API.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     rest: Vec<String>,
 }
@@ -19,14 +20,18 @@ pub(crate) struct Args {
 /// Measures.
 pub(crate) fn run(args: &Args) -> Result<()> {
     let start = Instant::now();
-    let plan = Plan::new(&Tool::BENCH)?;
+    let used = match args.rest.first() {
+        Some(suite) if suite == "backbone" => &Tool::BACKBONE[..],
+        _ => &Tool::BENCH[..],
+    };
+    let plan = Plan::new(used)?;
 
     heading(start, "tools");
     let tools = plan.carry_out()?;
     let mut bench = workspace::cargo();
-    for tool in Tool::BENCH {
-        eprintln!("    {}", tools.of(tool)?.display());
-        bench.env(tool.variable(), tools.of(tool)?);
+    for tool in used {
+        eprintln!("    {}", tools.of(*tool)?.display());
+        bench.env(tool.variable(), tools.of(*tool)?);
     }
 
     heading(start, "release builds");

@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod bench;
+mod chaos;
 mod check;
 mod dev;
 mod fuzz;
@@ -29,10 +30,12 @@ struct Args {
 enum Command {
     /// Runs Docket on this machine, with a real sidecar and scheduler, until Ctrl-C.
     Dev(dev::Args),
-    /// Runs the tests: the unit ring, then the default ring against a real sidecar and PostgreSQL.
+    /// Runs the tests: the unit ring, then the default ring against a real sidecar, PostgreSQL and Kafka.
     Test(test::Args),
     /// Measures Docket against pgbench with the same statements on the same PostgreSQL.
     Bench(bench::Args),
+    /// Breaks everything around Docket while clients work, and judges what is left.
+    Chaos(chaos::Args),
     /// Feeds random input to everything that reads input.
     Fuzz(fuzz::Args),
     /// Finds or builds the programs that the other commands use.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Dev(args) => dev::run(args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tools(args) => tools::run(&args),
         Command::Check => check::run(),

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         default.env(tool.variable(), tools.of(tool)?);
     }
 
-    heading(start, "default ring, against a real sidecar and PostgreSQL");
+    heading(start, "default ring, against a real sidecar, PostgreSQL and Kafka");
     // Of the whole workspace, so that its features are those of the unit ring and nothing else is compiled twice.
     default.args(["test", "--workspace", "--features", &workspace::default_ring()?, "--test", "e2e_*"]);
     process::run(default.arg("--").args(&args.rest)).context("the default ring failed")?;

@@ -15,12 +15,14 @@ use crate::workspace::{self, DEFAULT_RING};
 const MOST_LINES: usize = 450;
 
 /// The crates of which no one may use another: they meet in events, in the contract or in `docket-domain`.
-const TARGETS: [&str; 3] = ["docket-audit", "docket-recurrence", "docket-tasks"];
+const TARGETS: [&str; 4] = ["docket-audit", "docket-deadletters", "docket-recurrence", "docket-tasks"];
 
 /// Crates that only some may use.
-const RESERVED: [(&str, &[&str]); 4] = [
-    ("dapr", &["docket-sidecar"]),
-    ("sea-orm", &["docket-store", "docket-migration"]),
+const RESERVED: [(&str, &[&str]); 5] = [
+    ("dapr", &["docket-sidecar", "docket-bench"]),
+    ("docket-kafka", &["docket-server", "docket-testkit"]),
+    // The last two for tests alone, which lay traps in the database.
+    ("sea-orm", &["docket-store", "docket-migration", "docket-audit", "docket-outbox"]),
     ("sea-orm-migration", &["docket-migration"]),
     ("tokio-postgres", &["docket-testkit"]),
 ];
@@ -225,7 +227,9 @@ mod tests {
         check("docket-tasks", &["docket-store", "docket-rpc"], &[]);
         check("docket-tasks", &["docket-audit"], &["targets never use each other"]);
         check("docket-server", &["docket-audit", "docket-tasks"], &[]);
-        check("docket-server", &["dapr"], &["only docket-sidecar may"]);
+        check("docket-server", &["dapr"], &["only docket-sidecar and docket-bench may"]);
+        check("docket-server", &["docket-kafka"], &[]);
+        check("docket-outbox", &["docket-kafka"], &["only docket-server and docket-testkit may"]);
         check("docket-store", &["sea-orm", "sea-orm-migration"], &["uses sea-orm-migration"]);
         check("docket-domain", &["tokio", "chrono"], &["would not be pure"]);
     }

@@ -33,16 +33,25 @@ pub(crate) fn cargo() -> Command {
 
 /// The packages of the workspace, as cargo describes them.
 pub(crate) fn packages() -> Result<Vec<Value>> {
+    match metadata()?["packages"].take() {
+        Value::Array(packages) => Ok(packages),
+        _ => bail!("cargo metadata names no packages"),
+    }
+}
+
+/// Where cargo puts what it builds for development.
+pub(crate) fn built() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
+    Ok(Path::new(target).join("debug"))
+}
+
+fn metadata() -> Result<Value> {
     let mut cargo = cargo();
     cargo.args(["metadata", "--no-deps", "--format-version=1", "--offline"]);
     let output = cargo.output().context("cannot run cargo metadata")?;
     ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let mut metadata: Value =
-        serde_json::from_slice(&output.stdout).context("cargo metadata answers no JSON")?;
-    match metadata["packages"].take() {
-        Value::Array(packages) => Ok(packages),
-        _ => bail!("cargo metadata names no packages"),
-    }
+    serde_json::from_slice(&output.stdout).context("cargo metadata answers no JSON")
 }
 
 /// The features that switch the default ring on: `<package>/e2e` of every package that has one.

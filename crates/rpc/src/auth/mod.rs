@@ -27,6 +27,9 @@ use crate::fault::Fault;
 /// The scope of Docket's own services: on the app port its holder names the user it acts for.
 pub const ACT_AS: &str = "tasks:act-as";
 
+/// The scope of those who look after dead letters.
+pub const DEAD_LETTERS_ADMIN: &str = "deadletters:admin";
+
 /// The metadata key that names the user whom a service acts for.
 pub const ACT_AS_KEY: &str = "docket-act-as";
 

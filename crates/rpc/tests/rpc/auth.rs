@@ -94,10 +94,12 @@ async fn only_a_good_token_opens_the_door() {
 type Row<'a> = (Port, &'a [&'a str], &'a [&'a str], &'a str, &'a str);
 
 #[tokio::test]
-async fn a_service_acts_for_the_user_it_names_on_the_app_port_only() {
+async fn a_token_allows_what_its_scopes_say_where_they_say_it() {
     let scope: &[&str] = &[auth::ACT_AS];
     let internal = "PermissionDenied INTERNAL_METHOD method=docket.v1.AuditService/ListAuditEntries";
     let unnamed = "InvalidArgument INVALID_FIELDS";
+    let admin: &[&str] = &[auth::DEAD_LETTERS_ADMIN];
+    let no_admin = "PermissionDenied MISSING_SCOPE scope=deadletters:admin";
     let table: &[Row] = &[
         (Port::App, scope, &["bob"], "", "bob service docket-tasks"),
         (Port::App, &["other", auth::ACT_AS], &["bob"], "internal", "bob service docket-tasks"),
@@ -113,6 +115,11 @@ async fn a_service_acts_for_the_user_it_names_on_the_app_port_only() {
         (Port::Public, scope, &["bob"], "", internal),
         (Port::Public, &[], &["bob"], "", internal),
         (Port::Public, &[], &[], "internal", internal),
+        (Port::Public, admin, &[], "admin", "docket-tasks plain"),
+        (Port::App, admin, &[], "admin", "docket-tasks plain"),
+        (Port::Public, &[], &[], "admin", no_admin),
+        (Port::App, &[], &[], "admin", no_admin),
+        (Port::App, scope, &["bob"], "admin", no_admin),
     ];
     let (public, app) = (start(Port::Public, LONG).await, start(Port::App, LONG).await);
     for (port, scopes, named, task, expect) in table {

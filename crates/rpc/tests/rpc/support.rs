@@ -85,6 +85,9 @@ impl AuditService for Audit {
             "internal" => {
                 caller::service(&request)?;
             }
+            "admin" => {
+                caller::with_scope(&request, docket_rpc::auth::DEAD_LETTERS_ADMIN)?;
+            }
             _ => {}
         }
         let caller = caller::caller(&request)?;

@@ -8,7 +8,7 @@ use docket_proto::v1;
 use docket_proto::v1::create_task_request::OccurrenceOf;
 use docket_proto::v1::preview_occurrences_request::Source;
 use docket_proto::v1::recurrence::Pattern;
-use docket_rpc::auth::{ACT_AS, Config};
+use docket_rpc::auth::{ACT_AS, Config, DEAD_LETTERS_ADMIN};
 use docket_rpc::{Secret, Signer};
 use docket_testkit::{once, repeating};
 use prost::Message as _;
@@ -17,6 +17,7 @@ use tonic::{Response, Status};
 use tonic_types::StatusExt as _;
 
 use crate::audit::deliver;
+use crate::dead_letters as letters;
 use crate::harness::{Api, Caller, now, outcome, told, uuid};
 
 /// What a method protects, and what the argument of its row is.
@@ -28,6 +29,8 @@ enum Protects {
     Id,
     /// The caller's own things, page by page: the argument is a page token.
     Page,
+    /// What could not be handled, from all but those with the scope for it. The argument is a letter.
+    Letter,
     /// All users' things, from those who are no service. The argument is a completed task of the caller's.
     Service,
 }
@@ -134,6 +137,27 @@ fn rows() -> Vec<Row> {
         }),
         row!(tasks, "docket.v1.TaskService/ListSeriesGaps", Service,
             list_series_gaps(_task_id) v1::ListSeriesGapsRequest::default()),
+        row!(letters, "docket.v1.DeadLetterService/ListDeadLetters", Letter,
+            list_dead_letters(_letter) v1::ListDeadLettersRequest::default()),
+        row!(letters, "docket.v1.DeadLetterService/GetDeadLetter", Letter,
+            get_dead_letter(dead_letter_id) v1::GetDeadLetterRequest { dead_letter_id }),
+        row!(letters, "docket.v1.DeadLetterService/ReplayDeadLetters", Letter,
+        replay_dead_letters(letter) v1::ReplayDeadLettersRequest {
+            dead_letter_ids: vec![letter],
+            validate_only: true,
+            ..Default::default()
+        }),
+        row!(letters, "docket.v1.DeadLetterService/ReplayDeadLetters", Letter,
+        replay_dead_letters(_letter) v1::ReplayDeadLettersRequest {
+            filter: Some(v1::DeadLetterFilter::default()),
+            ..Default::default()
+        }),
+        row!(letters, "docket.v1.DeadLetterService/DiscardDeadLetters", Letter,
+        discard_dead_letters(letter) v1::DiscardDeadLettersRequest {
+            dead_letter_ids: vec![letter],
+            reason: "mine now".to_owned(),
+            ..Default::default()
+        }),
         Row {
             method: "docket.v1.TaskService/ListTasks",
             protects: Protects::Page,
@@ -346,6 +370,41 @@ async fn what_is_for_services_is_for_nobody_else() {
 }
 
 #[tokio::test]
+async fn nobody_learns_of_letters_but_those_who_look_after_them() {
+    let api = Api::start().await;
+    let letter = letters::bury(&api, letters::painted(1)).await;
+    let rows: Vec<Row> = rows().into_iter().filter(|row| row.protects == Protects::Letter).collect();
+    let (user, service) = (api.token("bob", &[]), api.token("bob", &[ACT_AS]));
+    let callers = [
+        api.public().bearer(&user),
+        api.public().bearer(&service),
+        api.app().bearer(&user),
+        api.app().bearer(&service),
+        api.service().acting_for("alice"),
+    ];
+    for row in &rows {
+        for caller in &callers {
+            for id in [letter.clone(), uuid(), "7".to_owned()] {
+                let said = (row.ask)(caller.clone(), id).await;
+                let expect = "PermissionDenied MISSING_SCOPE scope=deadletters:admin";
+                assert_eq!(outcome(&said), expect, "{}", row.method);
+            }
+        }
+    }
+    let kept = letters::get(&api, &letter).await;
+    assert_eq!((kept.state(), kept.actions.len()), (v1::dead_letter::State::Open, 0), "untouched");
+
+    let admin = api.token("carol", &[DEAD_LETTERS_ADMIN]);
+    for row in &rows {
+        for caller in [api.public().bearer(&admin), api.app().bearer(&admin)] {
+            let letter = letters::bury(&api, letters::painted(1)).await;
+            let said = (row.ask)(caller, letter).await;
+            assert_eq!(outcome(&said), "OK", "{}", row.method);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_service_reaches_no_task_of_another_user_than_the_one_it_names() {
     let api = Api::start().await;
     let theirs = tasks_of_alice(&api).await;
@@ -359,7 +418,9 @@ async fn a_service_reaches_no_task_of_another_user_than_the_one_it_names() {
         }
     }
     // One that names nobody has no tasks at all.
-    for row in rows().iter().filter(|row| row.method != "docket.v1.TaskService/ListSeriesGaps") {
+    let of_users =
+        |row: &&Row| row.method != "docket.v1.TaskService/ListSeriesGaps" && row.protects != Protects::Letter;
+    for row in rows().iter().filter(of_users) {
         let said = (row.ask)(api.service(), uuid()).await;
         assert_eq!(outcome(&said), "InvalidArgument INVALID_FIELDS", "{}", row.method);
     }

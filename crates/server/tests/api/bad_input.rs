@@ -6,12 +6,14 @@ mod call;
 mod encoding;
 mod fields;
 mod identity;
+mod letters;
 mod pages;
 mod requests;
 mod updates;
 
 use docket_proto::v1;
 use docket_proto::v1::recurrence::Pattern;
+use docket_rpc::auth::DEAD_LETTERS_ADMIN;
 use docket_testkit::{once, repeating};
 use prost::Message;
 
@@ -59,6 +61,8 @@ struct World {
     /// Alice's and Bob's tokens.
     alice: String,
     bob: String,
+    /// The token of who looks after dead letters.
+    carol: String,
     /// An open task of Alice's.
     task: v1::Task,
     /// One of hers that repeats.
@@ -83,7 +87,8 @@ impl World {
         let (page_token, foreign_page_token) = (page_token(&alice).await, page_token(&bob).await);
         assert!(!page_token.is_empty() && !foreign_page_token.is_empty());
         let (alice, bob) = (api.token("alice", &[]), api.token("bob", &[]));
-        Self { alice, bob, task, chore, page_token, foreign_page_token }
+        let carol = api.token("carol", &[DEAD_LETTERS_ADMIN]);
+        Self { alice, bob, carol, task, chore, page_token, foreign_page_token }
     }
 
     /// A call of Alice's to `TaskService`.
@@ -114,6 +119,7 @@ async fn bad_input_is_told_what_is_wrong_and_reaches_no_database() {
         pages::rows(&world),
         encoding::rows(&world),
         identity::rows(&world),
+        letters::rows(&world),
     ];
     let rows: Vec<Row> = tables.into_iter().flatten().collect();
     assert!(rows.len() >= ROWS, "{} rows", rows.len());

@@ -117,6 +117,41 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
             "dapr.bulk.max_messages must be",
         ],
     );
+    check(
+        "[retention]\ninbox_days = 20\nidempotency_keys_days = 6\npublished_days = 36501\ncycle_seconds = 0\n\
+         [tasks]\ngap_seconds = 0\n[recurrence]\nbinding = \"\"",
+        &[],
+        &[
+            "retention.inbox_days must be 0 (for ever) or at least 2 * retention.topic_days + \
+             retention.replay_window_days, which is 28, not 20",
+            "retention.idempotency_keys_days must be 0 (for ever) or at least 7, not 6",
+            "retention.published_days must be 0 to 36500, not 36501",
+            "retention.cycle_seconds must be 1 to 86400, not 0",
+            "tasks.gap_seconds must be 1 to 86400, not 0",
+            "recurrence.binding must not be empty",
+        ],
+    );
+    check("[kafka]\nbrokers = \"host:9092,host\"", &[], &["kafka.brokers", "\"host\" is not host:port"]);
+    check(
+        "[kafka]\nuser = \"docket\"\nreplication_factor = 1",
+        &[],
+        &["kafka.user and kafka.password go together", "kafka.min_insync_replicas must be at most"],
+    );
+    check("[retention]\ntopic_days = 9", &[], &["which is 32, not 30"]);
+    check("", &[("DOCKET_RETENTION__TOPIC_DAYS", "0")], &["retention.inbox_days must be 0", "topic_days is"]);
+    check(
+        "dapr.dead_letter_suffix = \"-dead\"\nserver.max_response_bytes = 5505023",
+        &[],
+        &[
+            "dapr.dead_letter_suffix must be \"-dlq\", not \"-dead\"",
+            "server.max_response_bytes must be at least 5505024, not 5505023",
+        ],
+    );
+    check(
+        "[dapr]\nmax_message_bytes = 2000000",
+        &[],
+        &["server.max_response_bytes", "dapr.max_message_bytes"],
+    );
     check("log = \"a=b=c\"", &[], &["log: \"a=b=c\""]);
     check("[auth]\nsecret = \"short\"", &[], &["auth.secret", "32 bytes"]);
     check("", &[("DOCKET_AUTH__SECRET", "1234")], &["auth.secret", "32 bytes", "environment"]);
@@ -144,8 +179,16 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
         &[],
         &["outbox.lease_seconds", "dapr.deadline_ms", "15s is less than that for 20s"],
     );
-    check("targets = [\"tasks\"]", &[], &["outbox.confirm", "audit, recurrence", "broker"]);
-    check("targets = [\"tasks\", \"audit\"]", &[], &["outbox.confirm", "lacks recurrence"]);
+    check(
+        "targets = [\"tasks\"]",
+        &[],
+        &["outbox.confirm", "lacks audit, recurrence, deadletters", "broker"],
+    );
+    check("targets = [\"tasks\", \"audit\"]", &[], &["outbox.confirm", "lacks recurrence, deadletters"]);
+    check("targets = [\"audit\"]", &[], &["outbox.confirm", "lacks deadletters"]);
+    check("targets = [\"deadletters\"]", &[], &["outbox.confirm", "lacks audit, recurrence"]);
+    check("[deadletters]\npubsub = \" \"", &[], &["deadletters.pubsub must not be empty"]);
+    check("[deadletters]\ntopic = \"x\"", &[], &["deadletters", "topic"]);
 
     let run = folder.run(&["--config", "missing.toml", "config", "check"], &[]);
     assert_eq!((run.code, run.error.contains("missing.toml")), (64, true), "{run:?}");
@@ -169,15 +212,17 @@ fn a_configuration_that_can_be_is_right() {
     check("", &[]);
     check("targets = [\"tasks\"]\n[outbox]\nconfirm = \"broker\"", &[]);
     check("targets = [\"tasks\"]\n[dapr]\nenabled = false", &[]);
-    check("targets = [\"audit\", \"recurrence\"]", &[]);
-    check("", &[("DOCKET_TARGETS", "audit,recurrence")]);
-    check("", &[("DOCKET_TARGETS", "audit")]);
+    check("targets = [\"audit\", \"recurrence\", \"deadletters\"]", &[]);
+    check("", &[("DOCKET_TARGETS", "audit,recurrence,deadletters")]);
+    check("[outbox]\nconfirm = \"broker\"", &[("DOCKET_TARGETS", "deadletters")]);
+    check("", &[("DOCKET_DEADLETTERS__PUBSUB", "pubsub-dead-letters"), ("DOCKET_TOKEN", "not a key")]);
     check("[dapr]\ndeadline_ms = 20000", &[]);
-    check("", &[("DOCKET_TARGETS", "[audit,recurrence]")]);
+    check("", &[("DOCKET_TARGETS", "[audit,recurrence,deadletters]")]);
     check("", &[("DOCKET_DAPR__BULK__MAX_MESSAGES", "10"), ("UNRELATED", "1")]);
     // What looks like a number is a text all the same where a text is wanted.
     check("", &[("DOCKET_AUTH__SECRET", "12345678901234567890123456789012")]);
     check("", &[("DOCKET_DAPR__APP_API_TOKEN", "123"), ("DOCKET_DAPR__API_TOKEN", "true")]);
+    check("", &[("DOCKET_KAFKA__USER", "docket"), ("DOCKET_KAFKA__PASSWORD", "123")]);
 }
 
 #[test]
@@ -223,6 +268,8 @@ fn secrets_are_never_shown() {
     assert_eq!(print.code, 0, "{print:?}");
     for run in [
         print,
+        folder
+            .run(&["config", "print"], &[("DOCKET_KAFKA__USER", "docket"), ("DOCKET_KAFKA__PASSWORD", MARK)]),
         folder.run(&["config", "check"], &wrong),
         folder.run(&["token", "--user", "alice"], &secrets),
         folder.run_with_file(&format!("[auth]\nsecret = \"{MARK}\""), &["config", "print"], &[]),
@@ -251,10 +298,13 @@ fn secrets_are_never_shown() {
         "[dapr]\napi_token = 9571177",
         "[dapr]\napp_api_token = 9571177",
         "dapr = 9571177",
+        "[kafka]\npassword = 9571177",
+        "kafka = 9571177",
     ] {
         let run = folder.run_with_file(file, &["config", "check"], &[]);
         assert_eq!((run.code, run.error.contains("9571177")), (64, false), "{file}: {run:?}");
         let key = file.trim_start_matches("[auth]\n").trim_start_matches("[dapr]\n");
+        let key = key.trim_start_matches("[kafka]\n");
         let key = key.split(' ').next().unwrap();
         assert!(run.error.contains(key) || run.error.contains("line 2"), "{file}: {run:?}");
     }

@@ -14,6 +14,7 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
+use crate::dead_letters as letters;
 use crate::harness::{Api, Caller, fields_at_fault, refused_at_last, told, uuid};
 
 const DOCUMENT: &str = include_str!("../../../../proto/docket/v1/error_reason.proto");
@@ -120,6 +121,19 @@ async fn refusals(api: &Api) -> Vec<Status> {
     all.push(tasks.reopen_task(reopen(id)).await.unwrap_err());
     tasks.delete_task(v1::DeleteTaskRequest { task_id: id.to_owned(), ..Default::default() }).await.unwrap();
     all.push(tasks.complete_task(complete(id)).await.unwrap_err());
+
+    let mut admin = api.admin("carol").letters();
+    let replay = |id| v1::ReplayDeadLettersRequest { dead_letter_ids: vec![id], ..Default::default() };
+    let elsewhere = letters::Event { topic: "painted-events", ..letters::painted(1) };
+    for id in [uuid(), letters::bury(api, elsewhere).await, letters::discarded(api).await] {
+        all.push(admin.replay_dead_letters(replay(id)).await.unwrap_err());
+    }
+    let renamed = letters::Event { handler: "journal", ..letters::painted(1) };
+    let for_nobody = v1::ReplayDeadLettersRequest {
+        only_failed_handler: true,
+        ..replay(letters::bury(api, renamed).await)
+    };
+    all.push(admin.replay_dead_letters(for_nobody).await.unwrap_err());
 
     let chore = |due: &str| repeating("Feed the cat", Pattern::Daily, due, "UTC");
     let task = alice.create(chore("2027-02-01T07:00:00Z")).await;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use docket_domain::{Clock as _, Instant};
 use docket_proto::v1;
 use docket_proto::v1::audit_service_client::AuditServiceClient;
+use docket_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
 use docket_proto::v1::task_service_client::TaskServiceClient;
-use docket_rpc::auth::{ACT_AS, ACT_AS_KEY};
+use docket_rpc::auth::{ACT_AS, ACT_AS_KEY, DEAD_LETTERS_ADMIN};
 use docket_rpc::{Secret, Signer};
 use docket_server::app::App;
 use docket_server::config::Config;
@@ -121,6 +122,11 @@ impl Api {
         self.app().bearer(&self.token("docket-recurrence", &[ACT_AS]))
     }
 
+    /// Who looks after dead letters.
+    pub(crate) fn admin(&self, name: &str) -> Caller {
+        self.public().bearer(&self.token(name, &[DEAD_LETTERS_ADMIN]))
+    }
+
     /// The sidecar that delivers events.
     pub(crate) fn sidecar(&self) -> Callback {
         Callback::new(self.app.clone().unwrap()).with_token(APP_API_TOKEN)
@@ -168,6 +174,11 @@ impl Caller {
     /// The audit API.
     pub(crate) fn audit(&self) -> AuditServiceClient<InterceptedService<Channel, Self>> {
         AuditServiceClient::with_interceptor(self.channel.clone(), self.clone())
+    }
+
+    /// The dead letters.
+    pub(crate) fn letters(&self) -> DeadLetterServiceClient<InterceptedService<Channel, Self>> {
+        DeadLetterServiceClient::with_interceptor(self.channel.clone(), self.clone())
     }
 }
 

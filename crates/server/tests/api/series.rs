@@ -265,7 +265,8 @@ async fn a_completion_that_nothing_followed_is_a_gap_after_a_minute() {
         let mut gaps = Vec::new();
         loop {
             let page = api.service().tasks().list_series_gaps(request.clone()).await.unwrap().into_inner();
-            gaps.extend(page.tasks);
+            assert_eq!(page.tasks.len(), page.repairs.len());
+            gaps.extend(page.tasks.into_iter().zip(page.repairs));
             if page.next_page_token.is_empty() {
                 return gaps;
             }
@@ -274,16 +275,34 @@ async fn a_completion_that_nothing_followed_is_a_gap_after_a_minute() {
     };
     let found = gaps(2).await;
     assert_eq!(found.len(), 3, "neither the one that may still be on its way, nor the fresh one: {found:?}");
-    assert!(found.is_sorted_by_key(|task| task.complete_time.unwrap().seconds), "oldest first");
+    assert!(found.is_sorted_by_key(|(task, _)| task.complete_time.unwrap().seconds), "oldest first");
     assert_eq!(gaps(0).await, found);
 
     // Repaired, renamed, opened again: none is a gap any more, but the renamed one.
-    occurrence(&api, &found[0], 2).await.unwrap();
-    let renamed = rename(&alice, &found[1], "Water them well").await;
-    reopen(&alice, &found[2]).await.unwrap();
-    assert_eq!(gaps(0).await, [renamed]);
-    rename(&alice, &found[0], "Water them well").await;
+    repair(&api, &found[0]).await;
+    let renamed = rename(&alice, &found[1].0, "Water them well").await;
+    reopen(&alice, &found[2].0).await.unwrap();
+    let left = gaps(0).await;
+    assert_eq!(left.iter().map(|(task, _)| task).collect::<Vec<_>>(), [&renamed]);
+    rename(&alice, &found[0].0, "Water them well").await;
     assert_eq!(gaps(0).await.len(), 1, "a new title does not open a gap again");
+    let next = repair(&api, &left[0]).await;
+    assert_eq!(next.title, "Water them well", "the next occurrence is as the task is now");
+    assert_eq!(gaps(0).await, []);
+}
+
+/// Makes the call that closes a gap, and answers the occurrence.
+async fn repair(api: &Api, (task, call): &(v1::Task, v1::CreateTaskRequest)) -> v1::Task {
+    let expect = OccurrenceOf { task_id: task.task_id.clone(), version: 2 };
+    assert_eq!(call.occurrence_of, Some(expect), "the version of its completion, whatever came after");
+    let service = api.service().acting_for(&task.user_id);
+    let next = service.tasks().create_task(call.clone()).await.unwrap().into_inner();
+    let following = api.user(&task.user_id).series_of(task).await;
+    assert_eq!(
+        following.iter().map(|task| &task.task_id).collect::<Vec<_>>(),
+        [&task.task_id, &next.task_id]
+    );
+    next
 }
 
 pub(crate) async fn preview(

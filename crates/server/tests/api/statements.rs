@@ -1,9 +1,10 @@
 //! How many statements a call sends to the database. BEGIN and COMMIT are not counted.
 
 use docket_proto::v1;
+use docket_store::dead_letters::NewLetter;
 use docket_testkit::{User, once, repeating};
 
-use crate::harness::{Api, uuid};
+use crate::harness::{Api, now, uuid};
 
 /// What a call of the user's costs.
 async fn cost(api: &Api, call: impl Future<Output = ()>) -> u64 {
@@ -68,6 +69,65 @@ async fn a_call_costs_so_many_statements_and_no_more() {
     // The request id is taken; the answer is with it.
     let repeated = async { drop(alice.tasks().complete_task(complete.clone()).await.unwrap()) };
     assert_eq!(cost(&api, repeated).await, 2, "CompleteTask, repeated");
+}
+
+/// So many letters, written into the database: where no sidecar is, none arrive.
+async fn letters(api: &Api, count: usize) -> Vec<String> {
+    let letter = |_| NewLetter {
+        id: uuid().parse().unwrap(),
+        handler: "audit".to_owned(),
+        event_id: uuid().parse().unwrap(),
+        event_type: None,
+        pubsub: "pubsub".to_owned(),
+        topic: "task-events".to_owned(),
+        key: uuid(),
+        partition: None,
+        offset: None,
+        headers: [("x-tenant".to_owned(), "7".to_owned())].into(),
+        reason: "it is painted".to_owned(),
+        original: b"{}".to_vec(),
+        time: now(),
+        replay: None,
+    };
+    let letters: Vec<NewLetter> = (0..count).map(letter).collect();
+    let kept = &letters;
+    let keep = api.store().await;
+    let done: Result<(), docket_store::Error> =
+        keep.transaction(|tx| Box::pin(async move { tx.letters_keep(kept).await })).await;
+    done.unwrap();
+    letters.into_iter().map(|letter| letter.id.to_string()).collect()
+}
+
+#[tokio::test]
+async fn calls_about_letters_cost_no_more_for_many_of_them() {
+    let api = Api::start_with(|config| config.dapr.enabled = false).await;
+    let ids = letters(&api, 70).await;
+    let admin = || api.admin("carol").letters();
+
+    let list = v1::ListDeadLettersRequest { page_size: 500, ..Default::default() };
+    let listed = async { drop(admin().list_dead_letters(list).await.unwrap()) };
+    assert_eq!(cost(&api, listed).await, 1, "ListDeadLetters");
+    let get = v1::GetDeadLetterRequest { dead_letter_id: ids[0].clone() };
+    let got = async { drop(admin().get_dead_letter(get).await.unwrap()) };
+    assert_eq!(cost(&api, got).await, 2, "GetDeadLetter: the letter, and what was done about it");
+
+    let of = |ids: &[String], validate_only| v1::ReplayDeadLettersRequest {
+        dead_letter_ids: ids.to_vec(),
+        validate_only,
+        ..Default::default()
+    };
+    let dry = async { drop(admin().replay_dead_letters(of(&ids, true)).await.unwrap()) };
+    assert_eq!(cost(&api, dry).await, 1, "ReplayDeadLetters that changes nothing");
+    // The letters are read, and their messages; then their states, the actions, what is to leave.
+    let some = async { drop(admin().replay_dead_letters(of(&ids[..50], false)).await.unwrap()) };
+    assert_eq!(cost(&api, some).await, 5, "ReplayDeadLetters of 50");
+    let rest = v1::DiscardDeadLettersRequest {
+        dead_letter_ids: ids[50..].to_vec(),
+        reason: "never mind".to_owned(),
+        ..Default::default()
+    };
+    let rest = async { drop(admin().discard_dead_letters(rest).await.unwrap()) };
+    assert_eq!(cost(&api, rest).await, 3, "DiscardDeadLetters of 20");
 }
 
 /// On one thread: the relay counts its pass in the same breath in which its statement ends, so that the two numbers

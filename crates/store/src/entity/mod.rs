@@ -3,10 +3,13 @@
 #![expect(unreachable_pub, reason = "sea-orm's macros make public items")]
 
 pub(crate) mod audit_entries;
+pub(crate) mod dead_letter_actions;
+pub(crate) mod dead_letters;
 pub(crate) mod idempotency_keys;
 pub(crate) mod inbox;
 pub(crate) mod occurrences;
 pub(crate) mod outbox;
+pub(crate) mod published_events;
 pub(crate) mod task_tags;
 pub(crate) mod tasks;
 pub(crate) mod user_sequences;

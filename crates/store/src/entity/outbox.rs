@@ -17,6 +17,9 @@ pub struct Model {
     pub traceparent: Option<String>,
     pub tracestate: Option<String>,
     pub create_time: i64,
+    pub raw: bool,
+    pub handler: Option<String>,
+    pub republish_of: Option<Uuid>,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]

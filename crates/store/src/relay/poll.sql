@@ -18,17 +18,24 @@ WITH renewed AS (
 SELECT census.*, head.*
 FROM census
 LEFT JOIN LATERAL (
-    SELECT
-        position, event_id, shard, topic, partition_key, event_type, source, payload, traceparent, tracestate,
-        create_time
-    FROM outbox
-    WHERE census.renewed AND position > $5::bigint AND shard = ANY ($3::smallint[]) AND topic = ANY ($4::text[])
-        AND NOT EXISTS (
-            SELECT 1 FROM outbox AS earlier
-            WHERE earlier.partition_key = outbox.partition_key AND earlier.topic = outbox.topic
-                AND earlier.position < outbox.position
-        )
-    ORDER BY position
-    LIMIT $6::bigint
+    SELECT *
+    FROM (
+        SELECT page.*, sum(length(payload)) OVER (ORDER BY position) - length(payload) AS before
+        FROM (
+            SELECT
+                position, event_id, shard, topic, partition_key, event_type, source, payload, traceparent, tracestate,
+                create_time, raw, handler, republish_of
+            FROM outbox
+            WHERE census.renewed AND position > $5::bigint AND shard = ANY ($3::smallint[]) AND topic = ANY ($4::text[])
+                AND NOT EXISTS (
+                    SELECT 1 FROM outbox AS earlier
+                    WHERE earlier.partition_key = outbox.partition_key AND earlier.topic = outbox.topic
+                        AND earlier.position < outbox.position
+                )
+            ORDER BY position
+            LIMIT $6::bigint
+        ) AS page
+    ) AS sized
+    WHERE before < $7::bigint
 ) AS head ON TRUE
 ORDER BY head.position

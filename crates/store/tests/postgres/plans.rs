@@ -1,10 +1,13 @@
 //! Which index answers which statement, by PostgreSQL's own word: a page is a range of an index, read in its order.
 
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
-use docket_store::Schema;
+use docket_domain::{DeadLetterId, EventId, LetterState};
 use docket_store::audit;
+use docket_store::dead_letters::{self, Filter as Letters};
 use docket_store::tasks::{Cursor, Listing};
+use docket_store::{Error, Schema};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
+use uuid::Uuid;
 
 use crate::fresh;
 use crate::suite::{Data, at, content, full, id, task, user};
@@ -46,6 +49,18 @@ async fn filled() -> Data {
              INSERT INTO audit.audit_entries (event_id, event_type, task_id, user_id, task_version, event_time,
                  record_time, after)
              SELECT gen_random_uuid(), '', gen_random_uuid(), 'user' || n % 50, 1, n, n, '{}'
+             FROM generate_series(1, 5000) AS n;
+             INSERT INTO tasks.inbox (event_id, handler, state, create_time)
+             SELECT gen_random_uuid(), 'h', 'DONE', n FROM generate_series(1, 5000) AS n;
+             INSERT INTO tasks.idempotency_keys (user_id, request_id, method, body_hash, response, create_time)
+             SELECT '', gen_random_uuid(), '', '', '', n FROM generate_series(1, 5000) AS n;
+             INSERT INTO tasks.published_events (event_id, partition_key, topic, event_type, source, payload, create_time,
+                 publish_time)
+             SELECT gen_random_uuid(), 'key' || n % 50, '', '', '', '', n, n FROM generate_series(1, 5000) AS n;
+             INSERT INTO deadletters.dead_letters (letter_id, state, handler, event_id, pubsub, topic, partition_key, headers,
+                 reason, original, failures, first_failure_time, last_failure_time, update_time)
+             SELECT gen_random_uuid(), CASE WHEN n % 50 = 0 THEN 'OPEN' WHEN n % 2 = 0 THEN 'REPLAYED' ELSE 'DISCARDED' END,
+                 'handler' || n % 50, gen_random_uuid(), '', 'topic' || n % 50, 'key' || n % 50, '{}', '', '', 1, n, n, n
              FROM generate_series(1, 5000) AS n;
              ANALYZE",
         )
@@ -142,4 +157,112 @@ async fn a_task_the_gaps_and_the_audit_log_are_found_by_an_index() {
         audit.audit_list(&alice, &listing).await.unwrap();
         check(&data, index, &format!("Index Cond: {next}")).await;
     }
+}
+
+#[tokio::test]
+async fn a_page_of_dead_letters_is_a_range_of_an_index() {
+    let data = filled().await;
+    let store = data.stores.of(Schema::DeadLetters);
+    let after: dead_letters::Cursor =
+        serde_json::from_value(serde_json::json!({ "first_failure_time": 3, "letter_id": id(7).as_uuid() }))
+            .unwrap();
+    let text = Some("text".to_owned());
+    let states = |states: &[LetterState]| Letters { states: states.to_vec(), ..Letters::default() };
+    for (filter, index, column) in [
+        (Letters::default(), "dead_letters_by_time", None),
+        (states(&[LetterState::Open]), "dead_letters_by_state", Some("state")),
+        (states(&[LetterState::Open, LetterState::Replayed]), "dead_letters_by_time", None),
+        (Letters { topic: text.clone(), ..Letters::default() }, "dead_letters_by_topic", Some("topic")),
+        (Letters { handler: text.clone(), ..Letters::default() }, "dead_letters_by_handler", Some("handler")),
+        (Letters { key: text.clone(), ..Letters::default() }, "dead_letters_by_key", Some("partition_key")),
+        (Letters { event_type: text.clone(), ..Letters::default() }, "dead_letters_by_time", None),
+    ] {
+        let listing = dead_letters::Listing { filter: filter.clone(), after: None, limit: 50 };
+        store.letter_list(&listing).await.unwrap();
+        let using = format!("using {index} on dead_letters");
+        let first = plan(&data).await;
+        assert!(!first.iter().any(|step| step.contains("Sort")), "{first:?}");
+        assert!(first.iter().any(|step| step.contains(&using)), "{index}: {first:?}");
+        // The cursor comes first in the text, and so do its values; a state is part of the text.
+        let (first_value, next_value) = match column {
+            Some("state") => ("'OPEN'::text", "'OPEN'::text"),
+            _ => ("$1", "$3"),
+        };
+        let place = "(ROW(first_failure_time, letter_id) > ROW($1, $2))";
+        let (condition, place) = match column {
+            None => (None, format!("Index Cond: {place}")),
+            Some(column) => (
+                Some(format!("Index Cond: ({column} = {first_value})")),
+                format!("Index Cond: (({column} = {next_value}) AND {place})"),
+            ),
+        };
+        if let Some(condition) = condition {
+            assert!(first.contains(&condition), "{condition}: {first:?}");
+        }
+        let listing = dead_letters::Listing { after: Some(after.clone()), ..listing };
+        store.letter_list(&listing).await.unwrap();
+        check(&data, index, &place).await;
+        let locked: Result<_, Error> = store
+            .transaction(|tx| {
+                let filter = filter.clone();
+                Box::pin(async move { tx.letters_lock(&filter, 50).await })
+            })
+            .await;
+        locked.unwrap();
+        let locked = plan(&data).await;
+        assert!(locked.iter().any(|step| step.ends_with("LockRows")), "{locked:?}");
+        assert!(locked.iter().any(|step| step.contains(&using)), "{index}: {locked:?}");
+    }
+    store.letter_get(DeadLetterId::from_uuid(Uuid::nil())).await.unwrap();
+    let plan = plan(&data).await.join("\n");
+    assert!(plan.contains("using dead_letters_pkey on dead_letters"), "{plan}");
+}
+
+#[tokio::test]
+async fn what_was_published_and_the_versions_are_ranges_of_indexes() {
+    let data = filled().await;
+    let (tasks, audit) = (data.tasks(), data.stores.of(Schema::Audit));
+    tasks.published_of("t", id(7), None, 50).await.unwrap();
+    check(&data, "published_events_by_key", "Index Cond: (partition_key = $1)").await;
+    tasks.published_of("t", id(7), Some((at(1), EventId::from_uuid(Uuid::nil()))), 50).await.unwrap();
+    let next = "Index Cond: ((partition_key = $1) AND (ROW(create_time, event_id) > ROW($2, $3)))";
+    check(&data, "published_events_by_key", next).await;
+    tasks.outbox_of("t", "key", 1, 50).await.unwrap();
+    let next = "Index Cond: ((partition_key = $1) AND (topic = $2) AND (\"position\" > $3))";
+    check(&data, "outbox_by_key", next).await;
+    tasks.task_heads_after(Some(id(7)), 50).await.unwrap();
+    check(&data, "tasks_pkey", "Index Cond: (task_id > $1)").await;
+    audit.audit_versions(Some(id(7)), 50).await.unwrap();
+    let plan = plan(&data).await;
+    for step in [
+        "using audit_entries_by_task on audit_entries",
+        "using audit_entries_by_task on audit_entries entries",
+    ] {
+        assert!(plan.iter().any(|line| line.ends_with(step)), "{step}: {plan:?}");
+    }
+    assert!(plan.iter().any(|line| line == "Index Cond: (task_id > $2)"), "{plan:?}");
+    assert!(plan.iter().any(|line| line == "Index Cond: (task_id = audit_entries.task_id)"), "{plan:?}");
+}
+
+#[tokio::test]
+async fn what_is_purged_is_found_by_an_index() {
+    let data = filled().await;
+    let (tasks, letters) = (data.tasks(), data.stores.of(Schema::DeadLetters));
+    let long_ago = docket_domain::Instant::default();
+    let found = async |table: &str, index: &str, condition: &str| {
+        let plan = plan(&data).await;
+        for step in [&format!("using {index} on {table}"), &format!("Tid Scan on {table}")] {
+            assert!(plan.iter().any(|line| line.contains(step)), "{step}: {plan:?}");
+        }
+        assert!(plan.iter().any(|line| line == condition), "{plan:?}");
+        assert!(!plan.iter().any(|line| line.contains("Sort") || line.contains("Seq Scan")), "{plan:?}");
+    };
+    tasks.purge_inbox(long_ago, 5_000).await.unwrap();
+    found("inbox", "inbox_by_time", "Index Cond: (create_time < $1)").await;
+    tasks.purge_idempotency_keys(long_ago, 5_000).await.unwrap();
+    found("idempotency_keys", "idempotency_keys_by_time", "Index Cond: (create_time < $1)").await;
+    tasks.purge_published(long_ago, 5_000).await.unwrap();
+    found("published_events", "published_events_by_time", "Index Cond: (publish_time < $1)").await;
+    letters.purge_dead_letters(long_ago, 5_000).await.unwrap();
+    found("dead_letters", "dead_letters_ended", "Index Cond: (update_time < $1)").await;
 }

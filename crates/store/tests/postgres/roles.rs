@@ -27,9 +27,14 @@ async fn a_role_works_with_its_own_rows_and_nothing_else() {
             .batch_execute("SELECT count(*) FROM outbox; SELECT count(*) FROM seaql_migrations")
             .await
             .unwrap();
-        for (other, table) in
-            [(Schema::Tasks, "tasks"), (Schema::Audit, "audit_entries"), (Schema::Recurrence, "inbox")]
-        {
+        for (other, table) in [
+            (Schema::Tasks, "tasks"),
+            (Schema::Tasks, "published_events"),
+            (Schema::Audit, "audit_entries"),
+            (Schema::Recurrence, "inbox"),
+            (Schema::DeadLetters, "dead_letters"),
+            (Schema::DeadLetters, "dead_letter_actions"),
+        ] {
             if other != schema {
                 refused(&format!("SELECT count(*) FROM {other}.{table}")).await;
             }

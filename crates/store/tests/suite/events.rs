@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use docket_domain::{EventId, RequestId};
 use docket_store::idempotency::{Call, Earlier};
-use docket_store::inbox::Verdict;
-use docket_store::outbox::NewEvent;
+use docket_store::inbox::Arrival;
+use docket_store::outbox::{NewEvent, PendingEvent};
+use docket_store::page::{self, PAGE_BYTES};
 use docket_store::{Error, StepState, Store};
 use uuid::Uuid;
 
-use super::{Data, at, full, id, put, task, user};
+use super::{Data, at, event_id, full, id, put, task, user};
 
-fn event(number: u128, topic: &str, key: &str) -> NewEvent {
+pub(crate) fn event(number: u128, topic: &str, key: &str) -> NewEvent {
     NewEvent {
         id: EventId::from_uuid(Uuid::from_u128(number)),
         topic: topic.to_owned(),
@@ -37,13 +38,13 @@ pub(crate) async fn the_outbox_shows_the_head_of_each_key_until_every_handler_ha
         .transaction(|tx| {
             Box::pin(async move {
                 let events =
-                    vec![event(1, "t", "a"), event(2, "t", "a"), event(3, "t", "b"), event(4, "u", "a")];
+                    vec![event(1, "t", "a"), event(2, "t", "a"), event(3, "t", "b\0"), event(4, "u", "a")];
                 tx.outbox_append(events).await?;
                 // The handler "one" is done with 1 and 3, "two" only with 3.
                 for (handler, number) in [("one", 1), ("one", 3), ("two", 3)] {
-                    let event = EventId::from_uuid(Uuid::from_u128(number));
-                    assert!(tx.inbox_insert(handler, event, Verdict::Done, at(2)).await?);
-                    assert!(!tx.inbox_insert(handler, event, Verdict::Dead("again"), at(2)).await?);
+                    let arrival = Arrival { event: event_id(number), replay: None };
+                    assert!(tx.inbox_begin(handler, &arrival, at(2)).await?);
+                    assert!(!tx.inbox_bury(handler, &arrival, "too late", at(2)).await?);
                 }
                 Ok::<_, Error>(())
             })
@@ -78,6 +79,40 @@ pub(crate) async fn the_outbox_shows_the_head_of_each_key_until_every_handler_ha
     assert_eq!(heads(&store, 0, 10).await, [2, 3], "the next event of the key moves up");
     assert!(store.outbox_remove(&part, &ids[1..]).await.unwrap());
     assert_eq!(store.outbox_depth().await.unwrap(), 2);
+}
+
+pub(crate) async fn a_look_into_the_outbox_takes_no_more_than_a_page(data: &Data) {
+    let store = data.tasks();
+    // Three of them are the first to reach it.
+    let large = usize::try_from(PAGE_BYTES / 3 + 1).unwrap();
+    let of_key = |number: u128, key: &str| NewEvent { payload: vec![b' '; large], ..event(number, "t", key) };
+    let events: Vec<NewEvent> = ["a", "b", "c", "d"]
+        .into_iter()
+        .zip(1..)
+        .flat_map(|(key, number)| [of_key(number, key), of_key(number + 10, key)])
+        .collect();
+    let append =
+        |event: NewEvent| store.transaction(move |tx| Box::pin(tx.outbox_append(vec![event.clone()])));
+    for event in events {
+        let appended: Result<(), Error> = append(event).await;
+        appended.unwrap();
+    }
+    let (lease, name) = (Duration::from_secs(60), Uuid::from_u128(2));
+    let mut part = store.relay_join(name, lease).await.unwrap();
+    store.relay_claim(&mut part, usize::MAX).await.unwrap();
+    let poll = async |after| {
+        store.relay_poll(&part, lease, &["t".to_owned()], after, 10).await.unwrap().unwrap().heads
+    };
+    let numbers = |events: &[PendingEvent]| -> Vec<u128> {
+        events.iter().map(|event| event.id.as_uuid().as_u128()).collect()
+    };
+    let first = poll(0).await;
+    assert_eq!((numbers(&first).as_slice(), page::is_full(&first)), ([1, 2, 3].as_slice(), true));
+    let rest = poll(first[2].position).await;
+    assert_eq!((numbers(&rest).as_slice(), page::is_full(&rest)), ([4].as_slice(), false));
+    let all = [first, rest].concat();
+    let next = store.outbox_next(&all).await.unwrap();
+    assert_eq!((numbers(&next).as_slice(), page::is_full(&next)), ([11, 12, 13].as_slice(), true));
 }
 
 async fn claim(store: &Store, method: &'static str, body: u8) -> Earlier {

@@ -3,9 +3,14 @@
 pub(crate) mod compat;
 pub(crate) mod events;
 pub(crate) mod frozen;
+pub(crate) mod inbox;
+pub(crate) mod letters;
+pub(crate) mod purge;
+pub(crate) mod replays;
 pub(crate) mod series;
 pub(crate) mod tasks;
 pub(crate) mod together;
+pub(crate) mod verify;
 
 use std::sync::{Arc, Mutex};
 
@@ -13,8 +18,8 @@ use chrono::{TimeZone as _, Utc};
 use docket_domain::content::{Channel, Moment};
 use docket_domain::recurrence::{Anchor, End, Missed, MonthEnd, Pattern};
 use docket_domain::{
-    Content, Description, Due, Instant, Priority, Recurrence, Reminder, SeriesId, Tags, Task, TaskId, Title,
-    UserId,
+    Content, Description, Due, EventId, Instant, Priority, Recurrence, Reminder, SeriesId, Tags, Task,
+    TaskId, Title, UserId,
 };
 use docket_store::{Config, Error, Schema, Statements, Store, Stores};
 use sea_orm::DatabaseConnection;
@@ -31,11 +36,28 @@ macro_rules! cases {
             series::an_instant_of_a_series_is_claimed_once,
             series::the_audit_log_has_an_event_once_and_lists_in_order,
             events::the_outbox_shows_the_head_of_each_key_until_every_handler_has_it,
+            events::a_look_into_the_outbox_takes_no_more_than_a_page,
             events::a_call_is_claimed_once_and_answers_the_same_ever_after,
             events::an_error_leaves_nothing_behind,
             events::the_schema_goes_down_and_up_again,
             together::tasks_created_together_are_each_whole,
             together::a_change_comes_with_its_event_its_number_and_its_answer,
+            inbox::an_event_is_begun_once_alone_and_in_batches,
+            inbox::what_was_given_up_is_begun_again_by_a_new_replay_and_by_nothing_else,
+            inbox::a_replay_that_fails_again_is_told_once,
+            inbox::a_replay_that_is_called_like_an_event_is_not_that_event,
+            inbox::data_that_the_database_refuses_is_told_from_a_failure,
+            replays::a_replay_leaves_as_the_message_that_it_was,
+            replays::what_leaves_the_outbox_of_the_tasks_is_kept_and_can_be_published_again,
+            letters::failures_of_one_event_are_one_letter,
+            letters::a_replay_that_fails_opens_its_letter_once,
+            letters::a_replay_that_fails_after_a_discard_opens_its_letter,
+            letters::letters_are_listed_by_filter_in_pages_that_stay,
+            letters::what_is_done_about_letters_is_kept_with_them,
+            verify::many_entries_are_stored_in_one_statement_each_once,
+            verify::holes_in_the_log_are_named_page_by_page,
+            purge::what_is_old_goes_in_batches_and_what_is_young_stays,
+            purge::letters_that_have_ended_go_with_their_actions_and_open_ones_stay,
             frozen::a_released_step_is_never_edited,
             compat::what_the_release_before_sends_works_on_the_newest_schema,
         }
@@ -96,6 +118,10 @@ pub(crate) fn user(name: &str) -> UserId {
 
 pub(crate) fn at(second: i64) -> Instant {
     Utc.timestamp_opt(1_800_000_000 + second, 0).unwrap()
+}
+
+pub(crate) fn event_id(number: u128) -> EventId {
+    EventId::from_uuid(Uuid::from_u128(number))
 }
 
 pub(crate) fn id(number: u128) -> TaskId {

@@ -86,7 +86,7 @@ pub(crate) async fn an_instant_of_a_series_is_claimed_once(data: &Data) {
     assert_eq!(place(&store, series, 100, id(1)).await, (Some(id(1)), None), "the successor's place is free");
 }
 
-fn entry(number: u128, task: u128, second: i64) -> Entry {
+pub(crate) fn entry(number: u128, task: u128, second: i64) -> Entry {
     Entry {
         event_id: EventId::from_uuid(Uuid::from_u128(number)),
         event_type: if number == 1 { "created" } else { "updated" }.to_owned(),
@@ -109,7 +109,7 @@ pub(crate) async fn the_audit_log_has_an_event_once_and_lists_in_order(data: &Da
         let stored: Result<bool, Error> = store
             .transaction(move |tx| {
                 let entry = entry.clone();
-                Box::pin(async move { tx.audit_insert(&entry).await })
+                Box::pin(async move { Ok(tx.audit_insert_all(&[&entry]).await? > 0) })
             })
             .await;
         assert_eq!(stored.unwrap(), expect);

@@ -16,7 +16,7 @@ use crate::progress::Progress;
 pub(crate) fn check_prerequisites(recipes: &[Recipe]) -> Result<()> {
     let modules = recipes.iter().filter_map(|recipe| match &recipe.from {
         From::Go(module) => Some((recipe.tool.name(), module)),
-        From::Crate => None,
+        From::Crate | From::Maven(_) => None,
     });
     let modules: Vec<_> = modules.collect();
     let Some((_, newest)) = modules.iter().max_by_key(|(_, module)| Version::parse(&module.oldest_go)) else {
@@ -57,7 +57,7 @@ pub(crate) fn build(recipe: &Recipe) -> Result<PathBuf> {
 
     let name = recipe.tool.name();
     let _lock = lock(&cache.join(format!("{name}.lock")), name)?;
-    if process::is_program(&file) {
+    if recipe.built()?.is_some() {
         // Somebody else has built it while this run waited.
         return Ok(file);
     }
@@ -70,7 +70,8 @@ pub(crate) fn build(recipe: &Recipe) -> Result<PathBuf> {
 
     let log = cache.join(format!("{name}.log"));
     let (mut command, built) = recipe.command(&partial);
-    let what = format!("building {name} {} (once, about {} on two cores)", recipe.version, recipe.takes);
+    let doing = if matches!(recipe.from, From::Maven(_)) { "bringing" } else { "building" };
+    let what = format!("{doing} {name} {} (once, about {} on two cores)", recipe.version, recipe.takes);
     watch(&mut command, &log, what)?;
     if built != partial.join(name) {
         fs::rename(&built, partial.join(name)).context("the build left no file")?;
@@ -112,6 +113,13 @@ fn watch(command: &mut Command, log: &Path, what: String) -> Result<()> {
 /// How far a build is, from its output.
 fn detail(log: &str) -> String {
     let downloads = log.lines().filter(|line| line.contains("ownload")).count();
+    // Maven builds nothing, and says of each file when it begins and when it is there.
+    if log.contains("[INFO]") {
+        return format!(
+            "({} downloads)",
+            log.lines().filter(|line| line.contains("Downloaded from")).count()
+        );
+    }
     let compiled = log.lines().count() - downloads;
     format!("({downloads} downloads, {compiled} packages)")
 }
@@ -140,6 +148,8 @@ mod tests {
     fn progress_counts_what_the_build_said() {
         let log = "go: downloading golang.org/x/net v0.58.0\nnet\nnet/http\n";
         assert_eq!(detail(log), "(1 downloads, 2 packages)");
+        let log = "[INFO] Scanning\n[INFO] Downloading from central: a.jar\n[INFO] Downloaded from central: a.jar\n";
+        assert_eq!(detail(log), "(1 downloads)");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The programs that the commands use: found on the machine, else built once into a cache folder. PostgreSQL is not
-//! built, but installed.
+//! built, but installed; Kafka is brought by Maven.
 
+mod apt;
 mod build;
+mod kafka;
 mod postgres;
 mod recipe;
 mod version;
@@ -51,20 +53,31 @@ pub(crate) enum Tool {
     Postgres,
     /// Measures PostgreSQL, and comes with it.
     Pgbench,
+    /// The folder of Kafka's jars.
+    Kafka,
 }
 
 impl Tool {
     /// What `dev` uses.
     pub(crate) const DEV: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Grpcurl];
     /// What the tests of the default ring use.
-    pub(crate) const TEST: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Postgres];
+    pub(crate) const TEST: [Self; 4] = [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka];
     /// What `bench` uses.
     pub(crate) const BENCH: [Self; 2] = [Self::Postgres, Self::Pgbench];
+    /// What `bench backbone` uses.
+    pub(crate) const BACKBONE: [Self; 3] = [Self::Daprd, Self::Postgres, Self::Kafka];
     /// What `dapr init` installs.
     const DAPR: [Self; 2] = [Self::Daprd, Self::Scheduler];
     #[cfg(test)]
-    const BUILT: [Self; 6] =
-        [Self::Daprd, Self::Scheduler, Self::Grpcurl, Self::Buf, Self::CargoDeny, Self::CargoFuzz];
+    const BUILT: [Self; 7] = [
+        Self::Daprd,
+        Self::Scheduler,
+        Self::Grpcurl,
+        Self::Buf,
+        Self::CargoDeny,
+        Self::CargoFuzz,
+        Self::Kafka,
+    ];
 
     /// The name of its file.
     pub(crate) const fn name(self) -> &'static str {
@@ -77,10 +90,11 @@ impl Tool {
             Self::CargoFuzz => "cargo-fuzz",
             Self::Postgres => "postgres",
             Self::Pgbench => "pgbench",
+            Self::Kafka => "kafka",
         }
     }
 
-    /// The variable that names the file to use (the folder, for PostgreSQL), whatever else is installed.
+    /// The variable that names the file to use (the folder, for PostgreSQL and Kafka), whatever else is installed.
     pub(crate) const fn variable(self) -> &'static str {
         match self {
             Self::Daprd => "TOOL_DAPRD",
@@ -91,11 +105,15 @@ impl Tool {
             Self::CargoFuzz => "TOOL_CARGO_FUZZ",
             Self::Postgres => "TOOL_POSTGRES",
             Self::Pgbench => "TOOL_PGBENCH",
+            Self::Kafka => "TOOL_KAFKA",
         }
     }
 
     /// Whether this file is the tool, and new enough.
     fn accepts(self, file: &Path) -> Result<(), String> {
+        if self == Self::Kafka {
+            return kafka::accepts(file);
+        }
         if !process::is_program(file) {
             return Err("is not a program".to_owned());
         }
@@ -121,7 +139,7 @@ impl Tool {
             Self::Grpcurl => return Err("is not grpcurl".to_owned()),
             Self::Pgbench if answer.contains("(PostgreSQL)") => return Ok(()),
             Self::Postgres | Self::Pgbench => return Err("is not of PostgreSQL".to_owned()),
-            Self::Buf | Self::CargoDeny | Self::CargoFuzz => {
+            Self::Buf | Self::CargoDeny | Self::CargoFuzz | Self::Kafka => {
                 match Version::parse(&Recipe::of(self).map_err(|error| error.to_string())?.version) {
                     Some(version) => version,
                     None => return Ok(()),
@@ -137,8 +155,13 @@ impl Tool {
 
     /// Finds it on this machine.
     fn find(self) -> Result<Option<PathBuf>> {
-        if self == Self::Postgres {
-            return postgres::find();
+        match self {
+            Self::Postgres => return postgres::find(),
+            Self::Kafka => {
+                let named = kafka::find()?;
+                return if named.is_some() { Ok(named) } else { Recipe::of(self)?.built() };
+            }
+            _ => {}
         }
         let variable = self.variable();
         if let Some(file) = std::env::var_os(variable).filter(|file| !file.is_empty()).map(PathBuf::from) {
@@ -160,8 +183,7 @@ impl Tool {
                 Err(why) => eprintln!("{} is not used: it {why}.", file.display()),
             }
         }
-        let built = Recipe::of(self)?.file()?;
-        Ok(process::is_program(&built).then_some(built))
+        Recipe::of(self)?.built()
     }
 }
 
@@ -172,12 +194,19 @@ pub(crate) struct Plan {
     missing: Vec<Recipe>,
     /// What comes with PostgreSQL, which is not there.
     of_postgres: Vec<Tool>,
+    /// The packages that Kafka needs.
+    for_kafka: Vec<&'static str>,
 }
 
 impl Plan {
     /// Looks for the tools, and makes sure that those which are missing can be had. Changes nothing.
     pub(crate) fn new(tools: &[Tool]) -> Result<Self> {
-        let mut plan = Self { found: BTreeMap::new(), missing: Vec::new(), of_postgres: Vec::new() };
+        let mut plan = Self {
+            found: BTreeMap::new(),
+            missing: Vec::new(),
+            of_postgres: Vec::new(),
+            for_kafka: Vec::new(),
+        };
         for &tool in tools {
             match tool.find()? {
                 Some(file) => {
@@ -189,6 +218,10 @@ impl Plan {
         }
         if !plan.of_postgres.is_empty() {
             postgres::check_prerequisites()?;
+        }
+        if tools.contains(&Tool::Kafka) {
+            let missing = plan.missing.iter().any(|recipe| recipe.tool == Tool::Kafka);
+            plan.for_kafka = kafka::prerequisites(missing)?;
         }
         build::check_prerequisites(&plan.missing)?;
         Ok(plan)
@@ -202,6 +235,9 @@ impl Plan {
         for tool in self.of_postgres {
             let path = tool.find()?.with_context(|| format!("{} is still missing", tool.name()))?;
             self.found.insert(tool, path);
+        }
+        if !self.for_kafka.is_empty() {
+            kafka::install(&self.for_kafka)?;
         }
         for recipe in self.missing {
             let file = build::build(&recipe)?;

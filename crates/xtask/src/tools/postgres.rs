@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
-use nix::unistd::Uid;
 
-use super::Tool;
-use crate::{process, workspace};
+use super::{Tool, apt};
+use crate::process;
 
 /// The oldest that Docket works with.
 const OLDEST: u32 = 15;
@@ -77,7 +76,7 @@ pub(super) fn beside(folder: &Path, name: &str) -> Result<PathBuf> {
 
 /// Makes sure that it can be installed, or says what is missing and how to get it. Changes nothing.
 pub(super) fn check_prerequisites() -> Result<()> {
-    if process::on_path("apt-get").is_some() && Uid::effective().is_root() {
+    if apt::can_install() {
         return Ok(());
     }
     bail!("PostgreSQL {OLDEST} or newer is needed for the tests, and is not installed.\n  {HOW}")
@@ -90,18 +89,10 @@ pub(super) fn install() -> Result<PathBuf> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     fs::write(config, "create_main_cluster = false\n")
         .with_context(|| format!("cannot write {}", config.display()))?;
-    let installed =
-        apt(&["update"]).and_then(|()| apt(&["install", "-y", "--no-install-recommends", "postgresql"]));
+    let installed = apt::install(&["postgresql"]);
     fs::remove_file(config).with_context(|| format!("cannot remove {}", config.display()))?;
     installed.with_context(|| format!("PostgreSQL cannot be installed.\n  {HOW}"))?;
     find()?.with_context(|| format!("this system's PostgreSQL is older than {OLDEST}.\n  {HOW}"))
-}
-
-fn apt(arguments: &[&str]) -> Result<()> {
-    let mut apt = Command::new("apt-get");
-    // Its output is said to be for people, and must not be taken for this program's.
-    apt.arg("-q").args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdout(std::io::stderr());
-    process::run(apt.current_dir(workspace::root()))
 }
 
 /// The folders to look into, the likeliest first.

@@ -1,6 +1,6 @@
 //! How each tool is built, and where the result is kept.
 //!
-//! The versions are pinned in the Go modules of `crates/xtask/tools`, and nowhere else.
+//! The versions are pinned in the Go modules and the Maven project of `crates/xtask/tools`, and nowhere else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 
 use super::Tool;
-use crate::workspace;
+use crate::{process, workspace};
 
 /// The versions of the tools that come from crates.io.
 const CARGO_DENY: &str = "0.20.2";
@@ -35,6 +35,8 @@ pub(crate) enum From {
     Go(GoModule),
     /// A package of crates.io.
     Crate,
+    /// The folder of a Maven project of this repository, which names jars.
+    Maven(PathBuf),
 }
 
 /// A Go module that pins a tool.
@@ -65,6 +67,7 @@ impl Recipe {
             Tool::Buf => ("buf", "github.com/bufbuild/buf", "github.com/bufbuild/buf/cmd/buf", "3 minutes"),
             Tool::CargoDeny => return Ok(Self::of_crate(tool, CARGO_DENY, "2 minutes")),
             Tool::CargoFuzz => return Ok(Self::of_crate(tool, CARGO_FUZZ, "1 minute")),
+            Tool::Kafka => return Self::of_kafka(),
             Tool::Postgres | Tool::Pgbench => bail!("PostgreSQL is installed, and not built"),
         };
         let folder = workspace::root().join("crates/xtask/tools").join(folder);
@@ -93,28 +96,46 @@ impl Recipe {
         Self { tool, version: version.to_owned(), takes, from: From::Crate }
     }
 
+    fn of_kafka() -> Result<Self> {
+        let folder = workspace::root().join("crates/xtask/tools/kafka");
+        let file = folder.join("pom.xml");
+        let project = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let version = property(&project, "kafka.version").context("no pom.xml pins Kafka")?.to_owned();
+        Ok(Self { tool: Tool::Kafka, version, takes: "1 minute", from: From::Maven(folder) })
+    }
+
     /// The folder in which the result is kept. Its name changes with everything that goes into the build.
     pub(crate) fn folder(&self) -> Result<PathBuf> {
         let mut hash = Hash::default();
         hash.add(std::env::consts::OS.as_bytes());
         hash.add(std::env::consts::ARCH.as_bytes());
-        if let From::Go(module) = &self.from {
-            for flag in &module.flags {
-                hash.add(flag.as_bytes());
+        match &self.from {
+            From::Go(module) => {
+                for flag in &module.flags {
+                    hash.add(flag.as_bytes());
+                }
+                hash.add_folder(&module.folder)?;
             }
-            for file in files(&module.folder)? {
-                let name = file.strip_prefix(&module.folder).unwrap_or(&file);
-                hash.add(name.as_os_str().as_encoded_bytes());
-                hash.add(&fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
-            }
+            From::Maven(folder) => hash.add_folder(folder)?,
+            From::Crate => {}
         }
         let name = format!("{}-{}-{:016x}", self.tool.name(), self.version, hash.0);
         Ok(workspace::cache()?.join(name))
     }
 
-    /// The file of the built tool.
+    /// The file of the built tool; the folder of its jars, for what is of Java.
     pub(crate) fn file(&self) -> Result<PathBuf> {
         Ok(self.folder()?.join(self.tool.name()))
+    }
+
+    /// The same, if it is built.
+    pub(crate) fn built(&self) -> Result<Option<PathBuf>> {
+        let file = self.file()?;
+        let whole = match &self.from {
+            From::Maven(_) => self.tool.accepts(&file).is_ok(),
+            From::Go(_) | From::Crate => process::is_program(&file),
+        };
+        Ok(whole.then_some(file))
     }
 
     /// The command that builds, and where it leaves the file.
@@ -135,6 +156,14 @@ impl Recipe {
                 cargo.arg(self.tool.name());
                 (cargo, into.join("bin").join(self.tool.name()))
             }
+            From::Maven(folder) => {
+                let jars = into.join(self.tool.name());
+                let mut maven = Command::new("mvn");
+                maven.current_dir(folder).args(["--batch-mode", "--strict-checksums"]);
+                maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+                maven.arg(format!("-DoutputDirectory={}", jars.display()));
+                (maven, jars)
+            }
         }
     }
 }
@@ -150,6 +179,12 @@ fn required<'a>(manifest: &'a str, module: &str) -> Option<&'a str> {
 /// The value of a directive of a `go.mod`.
 fn value<'a>(manifest: &'a str, directive: &str) -> Option<&'a str> {
     manifest.lines().find_map(|line| line.strip_prefix(directive)?.strip_prefix(' ')).map(str::trim)
+}
+
+/// The value of a property of a `pom.xml`.
+fn property<'a>(project: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = project.split_once(&format!("<{name}>"))?;
+    rest.split_once('<').map(|(value, _)| value.trim())
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
@@ -183,6 +218,16 @@ impl Hash {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
+
+    /// Names and contents of all files.
+    fn add_folder(&mut self, folder: &Path) -> Result<()> {
+        for file in files(folder)? {
+            let name = file.strip_prefix(folder).unwrap_or(&file);
+            self.add(name.as_os_str().as_encoded_bytes());
+            self.add(&fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -210,6 +255,16 @@ mod tests {
     fn pinned_dapr_is_new_enough() {
         let recipe = Recipe::of(Tool::Daprd).unwrap();
         assert!(Version::parse(&recipe.version) >= Some(crate::tools::OLDEST_DAPR));
+    }
+
+    #[test]
+    fn pinned_kafka_is_new_enough() {
+        let recipe = Recipe::of(Tool::Kafka).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for jar in ["kafka_2.13", "kafka-tools"] {
+            fs::write(folder.path().join(format!("{jar}-{}.jar", recipe.version)), "").unwrap();
+        }
+        assert_eq!(Tool::Kafka.accepts(folder.path()), Ok(()));
     }
 
     #[test]

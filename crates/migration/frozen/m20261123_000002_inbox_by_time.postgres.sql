@@ -1,0 +1,1 @@
+CREATE INDEX "inbox_by_time" ON "inbox" ("create_time");

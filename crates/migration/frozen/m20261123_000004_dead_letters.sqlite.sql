@@ -1,0 +1,10 @@
+CREATE TABLE "dead_letters" ( "letter_id" uuid_text NOT NULL PRIMARY KEY, "state" text NOT NULL, "handler" text NOT NULL, "event_id" uuid_text NOT NULL, "event_type" text NULL, "pubsub" text NOT NULL, "topic" text NOT NULL, "partition_key" text NOT NULL, "source_partition" integer NULL, "source_offset" integer NULL, "headers" json_text NOT NULL, "reason" text NOT NULL, "original" blob(1) NOT NULL, "failures" integer NOT NULL, "first_failure_time" integer NOT NULL, "last_failure_time" integer NOT NULL, "replay_id" uuid_text NULL, "update_time" integer NOT NULL );
+CREATE UNIQUE INDEX "dead_letters_one_per_handler" ON "dead_letters" ("event_id", "handler", "topic");
+CREATE INDEX "dead_letters_by_time" ON "dead_letters" ("first_failure_time", "letter_id");
+CREATE INDEX "dead_letters_by_state" ON "dead_letters" ("state", "first_failure_time", "letter_id");
+CREATE INDEX "dead_letters_by_topic" ON "dead_letters" ("topic", "first_failure_time", "letter_id");
+CREATE INDEX "dead_letters_by_handler" ON "dead_letters" ("handler", "first_failure_time", "letter_id");
+CREATE INDEX "dead_letters_by_key" ON "dead_letters" ("partition_key", "first_failure_time", "letter_id");
+CREATE INDEX "dead_letters_ended" ON "dead_letters" ("update_time") WHERE "state" <> 'OPEN';
+CREATE TABLE "dead_letter_actions" ( "action_id" uuid_text NOT NULL PRIMARY KEY, "letter_id" uuid_text NOT NULL, "action" text NOT NULL, "actor" text NOT NULL, "reason" text NULL, "replay_id" uuid_text NULL, "only_failed_handler" boolean NOT NULL, "create_time" integer NOT NULL, FOREIGN KEY ("letter_id") REFERENCES "dead_letters" ("letter_id") ON DELETE CASCADE );
+CREATE INDEX "dead_letter_actions_by_letter" ON "dead_letter_actions" ("letter_id", "create_time", "action_id");

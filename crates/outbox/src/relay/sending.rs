@@ -1,0 +1,140 @@
+//! One call: how its events leave the outbox, and what is made of its answer.
+
+use docket_domain::EventId;
+use docket_sidecar::Client;
+use docket_store::Store;
+use docket_store::outbox::PendingEvent;
+use docket_store::relay::Part;
+use tokio::time::Instant;
+
+use super::{Interrupted, Relay};
+use crate::membership::Failed;
+use crate::publish::{Outcome, Permit, publish};
+use crate::{Confirm, Topic};
+
+/// What a call needs, so that it can go on whatever the relay does meanwhile.
+pub(super) struct Call {
+    client: Client,
+    store: Store,
+    /// What the relay had of the outbox when the call began. The database refuses to remove anything else.
+    part: Part,
+    topic: Topic,
+    confirm: Confirm,
+    permit: Permit,
+}
+
+/// What has come of a call.
+pub(super) struct Ended {
+    outcome: Outcome,
+    /// What moved up behind the events that have left the outbox.
+    followers: Result<Vec<PendingEvent>, Failed>,
+}
+
+impl Call {
+    /// Publishes events; those that need no receipts leave the outbox with that.
+    pub(super) async fn run(self, events: Vec<PendingEvent>) -> Ended {
+        let outcome = publish(&self.client, &self.topic, events, &self.permit).await;
+        if outcome.taken.is_empty() {
+            return Ended { outcome, followers: Ok(Vec::new()) };
+        }
+        // The broker has the events, and nothing says so yet.
+        fail::fail_point!("after-publish", |_| std::process::abort());
+        let followers = match self.confirm {
+            Confirm::Receipts => Ok(Vec::new()),
+            Confirm::Broker => self.remove(&outcome.taken).await,
+        };
+        Ended { outcome, followers }
+    }
+
+    async fn remove(&self, events: &[PendingEvent]) -> Result<Vec<PendingEvent>, Failed> {
+        fail::fail_point!("before-delete", |_| std::process::abort());
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        if !self.store.outbox_remove(&self.part, &ids).await? {
+            return Err(Failed::Fenced);
+        }
+        Ok(self.store.outbox_next(events).await?)
+    }
+}
+
+impl Relay {
+    /// A call that may begin now.
+    pub(super) fn call(&self, topic: Topic, permit: Permit) -> Result<Call, Failed> {
+        Ok(Call {
+            client: self.client.clone(),
+            store: self.store.clone(),
+            part: self.membership.part()?.clone(),
+            topic,
+            confirm: self.config.confirm,
+            permit,
+        })
+    }
+
+    /// Notes what became of the events of a call; answers what moved up behind them, and whether all of them were sent.
+    pub(super) fn settle(&mut self, ended: Ended) -> Result<(Vec<PendingEvent>, bool), Interrupted> {
+        let Ended { outcome: Outcome { taken, unknown, failed, away, late }, followers } = ended;
+        if away.is_none() && !(taken.is_empty() && failed.is_empty()) {
+            self.answered = Some(Instant::now());
+        }
+        let now = Instant::now();
+        for (event, error) in &failed {
+            let attempts = self.park(event, now);
+            // At ever longer distances: an outage must not fill the log.
+            if attempts.is_power_of_two() {
+                let id = event.id;
+                tracing::warn!(event.id = %id, attempts, error, "event {id} was not taken; its key waits");
+            }
+        }
+        match self.config.confirm {
+            Confirm::Receipts => {
+                for event in taken.iter().chain(&unknown) {
+                    self.await_receipts(event, now);
+                }
+            }
+            Confirm::Broker => {
+                for event in &unknown {
+                    self.park(event, now);
+                }
+            }
+        }
+        if matches!(followers, Err(Failed::Fenced)) {
+            self.membership.lose();
+        }
+        let followers = followers?;
+        if self.config.confirm == Confirm::Broker {
+            taken.iter().for_each(|event| self.waiting.ended(event.id));
+        }
+        away.map_or(Ok((followers, !late)), |error| Err(Interrupted::Sidecar(error)))
+    }
+
+    /// Keeps the event's key back for a while; answers how often it was tried.
+    fn park(&mut self, event: &PendingEvent, now: Instant) -> u32 {
+        let attempts = self.waiting.attempts(event.id).saturating_add(1);
+        let pause = self.config.pause(attempts, (self.jitter)());
+        self.waiting.wait(event.id, event.shard, now, pause);
+        attempts
+    }
+
+    /// Publishes the event again only when its receipts did not come in time. That covers a call that did not end: the
+    /// sidecar may still be about to deliver.
+    fn await_receipts(&mut self, event: &PendingEvent, now: Instant) {
+        let (id, attempts) = (event.id, self.waiting.attempts(event.id));
+        if attempts.is_power_of_two() {
+            tracing::info!(event.id = %id, attempts, "event {id} was published again: no receipt came");
+        }
+        self.waiting.wait(id, event.shard, now, self.config.receipt_timeout(attempts));
+    }
+
+    /// Removes events whose receipts are there.
+    pub(super) async fn remove(&mut self, events: &[PendingEvent]) -> Result<(), Interrupted> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        fail::fail_point!("before-delete", |_| std::process::abort());
+        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        self.membership.remove(&ids).await?;
+        for id in ids {
+            self.waiting.ended(id);
+        }
+        Ok(())
+    }
+}

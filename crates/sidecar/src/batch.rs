@@ -1,0 +1,114 @@
+//! How one handler goes through a batch: all of it at once if that can be, and else one by one.
+
+use std::collections::BTreeMap;
+
+use futures::stream::{self, StreamExt as _};
+
+use crate::envelope::Delivery;
+use crate::incoming::Incoming;
+use crate::subscriber::{BatchFailed, Patience, Subscriber};
+
+/// How far a handler has come with a batch.
+///
+/// Behind a message that it is not done with, it does not begin with the later ones of that key, so that none overtakes it.
+pub(crate) struct Run<'a> {
+    subscriber: &'a Subscriber,
+    patience: &'a Patience,
+    keys_in_flight: usize,
+    batch: &'a [Incoming],
+    done: Vec<bool>,
+    /// The first message of a key that could not be dealt with.
+    stuck: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Run<'a> {
+    pub(crate) fn new(
+        subscriber: &'a Subscriber,
+        patience: &'a Patience,
+        keys_in_flight: usize,
+        batch: &'a [Incoming],
+    ) -> Self {
+        let done = vec![false; batch.len()];
+        Self { subscriber, patience, keys_in_flight, batch, done, stuck: BTreeMap::new() }
+    }
+
+    /// Goes through all of it; answers for each message whether the handler is done with it.
+    pub(crate) async fn finish(mut self) -> Vec<bool> {
+        let handler = self.subscriber.handler.as_ref();
+        let apart = |index: &usize| self.batch[*index].event_for(handler).is_none();
+        // What is not for the handler has no place in the order of what is; it is first because what can not be kept
+        // holds up the rest of its key.
+        self.apart((0..self.batch.len()).filter(apart).collect()).await;
+        if let Err(BatchFailed::Hopeless(hopeless)) = self.at_once().await {
+            self.apart(hopeless).await;
+            // A second time they can not be among them; whatever is wrong then, it is found one by one.
+            let _ = self.at_once().await;
+        }
+        self.one_by_one().await;
+        self.done
+    }
+
+    /// What can be begun with, in its order.
+    fn open(&self) -> impl Iterator<Item = usize> {
+        let is_open = |index: &usize| {
+            !self.done[*index] && self.stuck.get(self.batch[*index].key()).is_none_or(|stuck| index < stuck)
+        };
+        (0..self.batch.len()).filter(is_open)
+    }
+
+    /// Handles in one go what can be. The places of what is hopeless are those in the batch.
+    async fn at_once(&mut self) -> Result<(), BatchFailed> {
+        let handler = self.subscriber.handler.as_ref();
+        let event = |index: usize| Some((index, self.batch[index].event_for(handler)?));
+        let (indices, events): (Vec<usize>, Vec<&Delivery>) = self.open().filter_map(event).unzip();
+        if events.len() < 2 {
+            return Ok(());
+        }
+        match self.subscriber.all(self.patience, &events).await {
+            Ok(()) => {
+                indices.into_iter().for_each(|index| self.done[index] = true);
+                Ok(())
+            }
+            Err(BatchFailed::Hopeless(places)) => {
+                let places = places.into_iter().filter_map(|place| indices.get(place).copied());
+                Err(BatchFailed::Hopeless(places.collect()))
+            }
+            Err(otherwise) => Err(otherwise),
+        }
+    }
+
+    /// Deals with these alone, in any order.
+    async fn apart(&mut self, indices: Vec<usize>) {
+        let one = async |index: usize| (index, self.subscriber.one(self.patience, &self.batch[index]).await);
+        let ones: Vec<_> = indices.into_iter().map(one).collect();
+        let ended: Vec<_> = stream::iter(ones).buffer_unordered(self.keys_in_flight).collect().await;
+        for (index, done) in ended {
+            self.done[index] = done;
+            if !done {
+                let first = self.stuck.entry(self.batch[index].key()).or_insert(index);
+                *first = index.min(*first);
+            }
+        }
+    }
+
+    /// Handles what is left, the messages of a key in their order and some keys at the same time.
+    async fn one_by_one(&mut self) {
+        let mut keys: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for index in self.open() {
+            keys.entry(self.batch[index].key()).or_default().push(index);
+        }
+        let key = async |indices: Vec<usize>| {
+            let mut done = Vec::with_capacity(indices.len());
+            for index in indices {
+                if !self.subscriber.one(self.patience, &self.batch[index]).await {
+                    break;
+                }
+                done.push(index);
+            }
+            done
+        };
+        let keys: Vec<_> = keys.into_values().map(key).collect();
+        let done: Vec<Vec<usize>> = stream::iter(keys).buffer_unordered(self.keys_in_flight).collect().await;
+        done.into_iter().flatten().for_each(|index| self.done[index] = true);
+    }
+}

@@ -1,0 +1,224 @@
+//! Docket as in production: a deployment for each target, on PostgreSQL and Kafka, every process with its own sidecar and
+//! behind networks that can fail.
+
+mod builder;
+mod member;
+
+use std::time::Duration;
+
+use docket_domain::LetterState;
+use docket_store::Schema;
+use docket_store::dead_letters::{Filter, Listing};
+use futures::future::join_all;
+
+use crate::components::dead_letter_topic;
+use crate::kafka::Kafka;
+use crate::postgres::Database;
+use crate::scheduler::Scheduler;
+use crate::storage::Opened;
+use crate::user::User;
+use crate::{PATIENCE, wait_for};
+pub use builder::FleetBuilder;
+pub use member::{Links, Member};
+
+/// A target, which is a deployment of its own.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Role {
+    /// The task API.
+    Tasks,
+    /// Gives a completed task its next occurrence.
+    Recurrence,
+    /// Keeps every event, and answers for it.
+    Audit,
+    /// Keeps what could not be handled.
+    DeadLetters,
+}
+
+impl Role {
+    /// All of them, in the order in which they are started.
+    pub const ALL: [Self; 4] = [Self::Tasks, Self::Recurrence, Self::Audit, Self::DeadLetters];
+
+    /// The name, as in `docket serve --target`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tasks => "tasks",
+            Self::Recurrence => "recurrence",
+            Self::Audit => "audit",
+            Self::DeadLetters => "deadletters",
+        }
+    }
+
+    /// Whether it handles events, so that its sidecar subscribes.
+    fn subscribes(self) -> bool {
+        self != Self::Tasks
+    }
+}
+
+/// Deployments of every target. The members end first, then the scheduler; database and broker belong to whoever started
+/// them.
+#[derive(Debug)]
+pub struct Fleet {
+    members: Vec<Member>,
+    database: Database,
+    topic: String,
+    scheduler: Scheduler,
+}
+
+impl Fleet {
+    /// A fleet of the binary, which a test names by `env!("CARGO_BIN_EXE_docket")`.
+    ///
+    /// Where the broker has a proxy for each member, a member's sidecar reaches it through its own.
+    pub fn builder<'a>(
+        binary: &'a std::path::Path,
+        database: &Database,
+        kafka: &'a Kafka,
+    ) -> FleetBuilder<'a> {
+        FleetBuilder::new(binary, database.clone(), kafka)
+    }
+
+    /// All processes with their sidecars.
+    pub fn members(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter()
+    }
+
+    /// All processes with their sidecars.
+    pub fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.members.iter_mut()
+    }
+
+    /// The replicas of a target.
+    pub fn of(&self, role: Role) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(move |member| member.role() == role)
+    }
+
+    /// One replica, counted from 0.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn member(&self, role: Role, index: usize) -> &Member {
+        let missing = || panic!("there is no {}-{index}", role.name());
+        self.of(role).nth(index).unwrap_or_else(missing)
+    }
+
+    /// One replica, counted from 0.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    pub fn member_mut(&mut self, role: Role, index: usize) -> &mut Member {
+        let mut replicas = self.members.iter_mut().filter(|member| member.role() == role);
+        replicas.nth(index).unwrap_or_else(|| panic!("there is no {}-{index}", role.name()))
+    }
+
+    /// The API as this user, once for each replica of the task API. What it asks the audit log goes to a replica of that.
+    pub fn user(&self, name: &str) -> Vec<User> {
+        let logs: Vec<&Member> = self.of(Role::Audit).collect();
+        let tasks = self.of(Role::Tasks).enumerate();
+        tasks
+            .map(|(index, tasks)| {
+                let log = logs[index % logs.len()];
+                let token = tasks.docket.token(name);
+                User::across(tasks.docket.public_channel(), log.docket.public_channel(), &token)
+            })
+            .collect()
+    }
+
+    /// The database that all share, each in a role of its own.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The scheduler that all sidecars share.
+    pub fn scheduler(&mut self) -> &mut Scheduler {
+        &mut self.scheduler
+    }
+
+    /// The topic of the events.
+    pub fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    /// The topic of what could not be handled of them.
+    pub fn dead_letter_topic(&self) -> String {
+        dead_letter_topic(&self.topic)
+    }
+
+    /// The groups in which the sidecars consume, each with its topic.
+    pub fn groups(&self) -> Vec<(String, String)> {
+        let group = |role: Role| self.member(role, 0).app_id().to_owned();
+        vec![
+            (group(Role::Audit), self.topic.clone()),
+            (group(Role::Recurrence), self.topic.clone()),
+            (format!("{}-dead-letters", group(Role::DeadLetters)), self.dead_letter_topic()),
+        ]
+    }
+
+    /// Waits until every process serves, and every sidecar delivers.
+    pub async fn ready(&mut self) {
+        join_all(self.members.iter_mut().map(Member::ready)).await;
+    }
+
+    /// Puts an end to all faults of members: networks are in order, who was stopped goes on, who has ended is started.
+    /// Then waits until all are ready. Database and broker must be up.
+    pub async fn heal(&mut self, kafka: &Kafka) {
+        for member in &mut self.members {
+            member.heal(kafka).await;
+        }
+        self.ready().await;
+    }
+
+    /// Waits until nothing is on its way any more, and no dead letter is open.
+    pub async fn settled(&self, kafka: &Kafka) {
+        self.settled_within(kafka, 0, PATIENCE).await;
+    }
+
+    /// Waits until nothing is on its way any more, and so many dead letters are open.
+    ///
+    /// # Panics
+    /// When that takes longer than `limit`.
+    pub async fn settled_within(&self, kafka: &Kafka, letters: u64, limit: Duration) {
+        wait_for("a fleet that has nothing to do", limit, async || self.unsettled(kafka, letters).await)
+            .await;
+    }
+
+    /// What is still on its way, as an error that says so: events in outboxes, records that a group has not consumed, or
+    /// another number of open dead letters.
+    pub async fn unsettled(&self, kafka: &Kafka, letters: u64) -> Result<(), String> {
+        // Twice, because what is consumed may write to an outbox, and from there to a topic that was looked at before.
+        for _ in 0..2 {
+            self.outboxes(letters).await?;
+            self.lag(kafka).await?;
+        }
+        self.outboxes(letters).await
+    }
+
+    async fn outboxes(&self, letters: u64) -> Result<(), String> {
+        let failed = |error: docket_store::Error| error.to_string();
+        let database = Opened::at(self.database.url()).await.map_err(failed)?;
+        let counts = async {
+            let depth = database.depth().await?;
+            let filter = Filter { states: vec![LetterState::Open], ..Filter::default() };
+            let open = Listing { filter, limit: u32::MAX, ..Listing::default() };
+            let (open, _more) = database.of(Schema::DeadLetters).letter_list(&open).await?;
+            Ok((depth, open.len() as u64))
+        };
+        let counts = counts.await.map_err(failed);
+        database.close().await;
+        match counts? {
+            (0, open) if open == letters => Ok(()),
+            (0, open) => Err(format!("{open} open dead letters, not {letters}")),
+            (depth, _) => Err(format!("{depth} events in outboxes")),
+        }
+    }
+
+    async fn lag(&self, kafka: &Kafka) -> Result<(), String> {
+        let failed = |error: crate::kafka::Error| error.to_string();
+        let mut client = crate::kafka::Client::connect(&kafka.access()).await.map_err(failed)?;
+        for (group, topic) in self.groups() {
+            let lag = client.lag(&group, &topic).await.map_err(failed)?;
+            if lag.values().any(|lag| *lag != 0) {
+                return Err(format!("group {group} is behind on {topic}: {lag:?} by partition"));
+            }
+        }
+        Ok(())
+    }
+}
