@@ -8,9 +8,10 @@ use crate::report::Line;
 const SIZE: (u32, u32) = (860, 360);
 
 /// Greys and colours that can be read on white and on black.
-const INK: RGBColor = RGBColor(128, 128, 128);
-const COLOURS: [RGBColor; 3] = [RGBColor(120, 170, 230), RGBColor(59, 130, 246), RGBColor(30, 90, 200)];
-const GOAL: RGBColor = RGBColor(245, 130, 30);
+pub(crate) const INK: RGBColor = RGBColor(128, 128, 128);
+pub(crate) const MIDDLE: RGBColor = RGBColor(59, 130, 246);
+pub(crate) const GOAL: RGBColor = RGBColor(245, 130, 30);
+const COLOURS: [RGBColor; 3] = [RGBColor(120, 170, 230), MIDDLE, RGBColor(30, 90, 200)];
 
 /// Bars of the medians, with lines from the least to the most, and the goals.
 pub(crate) fn svg(lines: &[Line]) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::cell::{Cell, Figures, Side};
 use crate::method::Method;
@@ -15,9 +15,6 @@ pub(crate) const CLIENTS: [usize; 4] = [1, 8, 32, MOST_CLIENTS];
 
 /// The most of them.
 pub(crate) const MOST_CLIENTS: usize = 256;
-
-const BEGIN: &str = "<!-- The figures below are written by `cargo xtask bench --write`. -->\n";
-const END: &str = "<!-- The figures end here. -->";
 
 /// All cells, with the number of their round.
 #[derive(Debug, Default)]
@@ -154,14 +151,8 @@ impl Results {
     }
 }
 
-/// The README with other figures.
-pub(crate) fn replaced(readme: &str, figures: &str) -> Result<String> {
-    let (before, rest) = readme.split_once(BEGIN).context("README.md has no place for the figures")?;
-    let (_, after) = rest.split_once(END).context("README.md has no end of the figures")?;
-    Ok(format!("{before}{BEGIN}\n{}\n\n{END}{after}", figures.trim()))
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The one in the middle; none of nothing.
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     let upper = *values.get(middle)?;
@@ -208,13 +199,5 @@ mod tests {
                 .unwrap()
                 .contains("| GetTask | 256 | 20 | 1.00 | 2.00 | 50 | 8 | 0.38 (0.25 to 0.50) | 0.2 |")
         );
-    }
-
-    #[test]
-    fn figures_replace_those_before() {
-        let readme = format!("# Title\n{BEGIN}\nold\n\n{END}\nrest\n");
-        assert_eq!(replaced(&readme, "new\n").unwrap(), format!("# Title\n{BEGIN}\nnew\n\n{END}\nrest\n"));
-        replaced("# Title\n", "new").unwrap_err();
-        assert!(replaced(include_str!("../README.md"), "new").is_ok());
     }
 }
