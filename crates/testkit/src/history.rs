@@ -23,7 +23,8 @@ use std::collections::BTreeMap;
 pub use anomaly::{Anomaly, Name, Subject};
 pub use gather::{Poison, SETTING, Sources, by_partition};
 pub use record::{
-    Answer, Call, Consumer, Content, Done, Entry, Event, History, Key, Message, Method, Outcome, Planted, Task,
+    Answer, Call, Consumer, Content, Done, Entry, Event, History, Key, Message, Method, Outcome, Planted,
+    Task,
 };
 pub use recorder::{Asked, Recorder, Shows};
 
