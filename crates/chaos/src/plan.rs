@@ -12,6 +12,10 @@ use serde::Serialize;
 /// How long a fault lasts, in milliseconds.
 const LASTS: std::ops::Range<u64> = 1_000..5_000;
 
+/// How long one fault in eight lasts in a run that is long enough for it: longer than timeouts, leases and back-off.
+const OUTAGE: std::ops::Range<u64> = 15_000..60_000;
+const ONE_OUTAGE_IN: u32 = 8;
+
 /// How much longer than the lease somebody is paused, in milliseconds.
 const BEYOND_LEASE: std::ops::Range<u64> = 1_000..3_000;
 
@@ -135,6 +139,7 @@ pub struct Plan {
     replicas: usize,
     lease: Duration,
     deck: Vec<Kind>,
+    outages: bool,
 }
 
 impl Kind {
@@ -186,7 +191,12 @@ impl Plan {
     /// What this seed decides, for so many replicas of each target, whose relays have this lease.
     pub fn new(seed: u64, kinds: &[Kind], replicas: usize, lease: Duration) -> Self {
         let (random, kinds, deck) = (StdRng::seed_from_u64(seed), kinds.to_vec(), Vec::new());
-        Self { random, kinds, replicas, lease, deck }
+        Self { random, kinds, replicas, lease, deck, outages: false }
+    }
+
+    /// The same, with outages that last up to a minute among the faults.
+    pub fn with_outages(self) -> Self {
+        Self { outages: true, ..self }
     }
 
     fn strike(&mut self) -> Strike {
@@ -235,7 +245,10 @@ impl Iterator for Plan {
             }
         }
         let beyond = self.lease + self.millis(BEYOND_LEASE);
-        let lasts = if strikes.iter().any(|strike| strike.kind == Kind::PauseApp) {
+        let outage = self.outages && self.random.random_ratio(1, ONE_OUTAGE_IN);
+        let lasts = if outage {
+            self.millis(OUTAGE)
+        } else if strikes.iter().any(|strike| strike.kind == Kind::PauseApp) {
             beyond
         } else {
             self.millis(LASTS)
@@ -289,6 +302,14 @@ mod tests {
             let paused = step.strikes.iter().any(|strike| strike.kind == Kind::PauseApp);
             assert!(!paused || step.lasts > LEASE, "{step:?}");
         }
+    }
+
+    #[test]
+    fn a_long_run_has_outages_and_a_short_one_has_none() {
+        let longest = |plan: Plan| plan.take(200).map(|step| step.lasts).max().unwrap_or_default();
+        let plan = || Plan::new(4, Kind::value_variants(), 2, LEASE);
+        assert!(longest(plan()) < Duration::from_secs(15));
+        assert!(longest(plan().with_outages()) > Duration::from_secs(30));
     }
 
     #[test]

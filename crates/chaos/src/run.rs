@@ -4,7 +4,7 @@
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use docket_testkit::history::{History, Recorder, Sources, check};
@@ -25,6 +25,9 @@ use crate::{evidence, poison};
 
 /// Apart from the seeds of the faults.
 const OF_CLIENTS: u64 = 0x0063_6c69_656e_7473;
+
+/// The shortest run whose faults may last up to a minute.
+const OUTAGES_FROM: Duration = Duration::from_secs(180);
 
 /// A run that did not come to its end.
 struct Broken(String);
@@ -92,6 +95,7 @@ async fn safety(world: &mut World, options: &Options, recorder: &Arc<Recorder>) 
     }
     let mut probe = Probe::new(client(options.clients, &probed), seed_of(options, options.clients));
     let plan = Plan::new(options.seed, &options.faults, options.replicas, options.lease);
+    let plan = if options.safety >= OUTAGES_FROM { plan.with_outages() } else { plan };
     let deeds = unbroken(rage(world, plan, &mut probe, options.safety)).await;
     // Everything is up again or broken for good: each client ends what it is at.
     tell.send_replace(true);
