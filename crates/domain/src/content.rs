@@ -140,7 +140,7 @@ impl Due {
 }
 
 /// A way to reach the owner.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Channel {
     /// An electronic mail.
     Email,
@@ -148,6 +148,25 @@ pub enum Channel {
     Push,
     /// A signed HTTP request.
     Webhook,
+}
+
+impl Channel {
+    /// Every channel.
+    pub const ALL: [Self; 3] = [Self::Email, Self::Push, Self::Webhook];
+
+    /// Its name as stored: `EMAIL`, `PUSH` or `WEBHOOK`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "EMAIL",
+            Self::Push => "PUSH",
+            Self::Webhook => "WEBHOOK",
+        }
+    }
+
+    /// The channel with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.name() == name)
+    }
 }
 
 /// The moment of a reminder.

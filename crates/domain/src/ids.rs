@@ -53,8 +53,12 @@ macro_rules! uuid_ids {
 uuid_ids! {
     /// Names a dead letter.
     DeadLetterId,
+    /// Names a message to a user on one channel: a row of the ledger.
+    DeliveryId,
     /// Names an event: the CloudEvents `id`, the same for every delivery.
     EventId,
+    /// Names the firing of a reminder: the id of its event `com.todo.reminder.due`.
+    ReminderId,
     /// Makes a mutation repeatable (AIP-155).
     RequestId,
     /// Names a series of occurrences.

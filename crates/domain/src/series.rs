@@ -118,8 +118,13 @@ impl Series {
 /// The first instant of a local day. When the zone skips its midnight, or the whole day, that is the first instant after
 /// the gap.
 pub fn start_of_day(day: NaiveDate, zone: Tz) -> Instant {
-    let midnight = near(day.and_time(NaiveTime::MIN));
-    earliest(midnight, zone).unwrap_or_else(|| end_of_gap(midnight, zone))
+    reached(day.and_time(NaiveTime::MIN), zone)
+}
+
+/// The first instant at which the clocks of `zone` have reached `wall`: when they skip it, the first after the gap.
+pub fn reached(wall: NaiveDateTime, zone: Tz) -> Instant {
+    let wall = near(wall);
+    earliest(wall, zone).unwrap_or_else(|| end_of_gap(wall, zone))
 }
 
 /// The instant at which the clocks of `zone` show `wall`: the first, when they show it twice; when they skip it, `wall` is

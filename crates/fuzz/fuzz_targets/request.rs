@@ -7,12 +7,13 @@
 use std::sync::LazyLock;
 
 use chrono::DateTime;
+use docket_domain::address::WebhookRules;
 use docket_domain::recurrence::{self, Next};
-use docket_domain::{Content, EventId, Instant, Series, SeriesId, Task, TaskId};
+use docket_domain::{Content, EventId, Instant, Preferences, Series, SeriesId, Task, TaskId, WebhookOrigin};
 use docket_fuzz::{assert_tells, plant};
 use docket_proto::v1::{self, recurrence as rule, reminder, task};
-use docket_wire::answer::{content_to_proto, occurrence_to_proto, task_to_proto};
-use docket_wire::request::{self, Letters, PreviewSource};
+use docket_wire::answer::{self, content_to_proto, occurrence_to_proto, task_to_proto, unsubscribe_token};
+use docket_wire::request::{self, Letters, PreviewSource, notification, reminder as reminders};
 use docket_wire::{InvalidFields, event};
 use libfuzzer_sys::{Corpus, fuzz_target};
 use pbjson_types as pb;
@@ -33,9 +34,15 @@ static BEFORE: LazyLock<Content> = LazyLock::new(|| {
     request::create(&request).expect("a good task").content
 });
 
+/// Where webhooks may go.
+static RULES: LazyLock<WebhookRules> = LazyLock::new(|| {
+    let origin = WebhookOrigin::parse("https://hooks.example.com", false).expect("a good origin");
+    WebhookRules { origins: vec![origin], allow_private: false }
+});
+
 fuzz_target!(init: plant(seeds()), |data: &[u8]| -> Corpus {
     let Some((choice, bytes)) = data.split_first() else { return Corpus::Reject };
-    let read = match choice % 14 {
+    let read = match choice % 22 {
         0 => check(bytes, request::create, |create| {
             accepted(&create.content);
         }),
@@ -64,9 +71,32 @@ fuzz_target!(init: plant(seeds()), |data: &[u8]| -> Corpus {
         10 => check(bytes, request::list_letters, |list| assert!((1..=500).contains(&list.page_size))),
         11 => check(bytes, request::get_letter, drop),
         12 => check(bytes, request::replay_letters, |replay| some_letters(&replay.letters)),
-        _ => check(bytes, request::discard_letters, |discard| {
+        13 => check(bytes, request::discard_letters, |discard| {
             some_letters(&discard.letters);
             assert!((1..=500).contains(&discard.reason.chars().count()));
+        }),
+        14 => check(bytes, reminders::list, |list| {
+            assert!((1..=500).contains(&list.page_size));
+            assert!(list.start.zip(list.end).is_none_or(|(start, end)| start < end));
+        }),
+        15 => check(bytes, |snooze| reminders::snooze(snooze, NOW), |snooze| assert!(snooze.until >= NOW)),
+        16 => check(bytes, reminders::dismiss, drop),
+        17 => check(bytes, reminders::check, |firings| {
+            assert!((1..=reminders::MAX_CHECKED).contains(&firings.len()));
+        }),
+        18 => {
+            let read = |request: &_| {
+                notification::update_preferences(request, &Preferences::default(), &RULES)
+            };
+            check(bytes, read, |update| preferred(&update.preferences))
+        }
+        19 => check(bytes, notification::list_deliveries, |list| {
+            assert!((1..=500).contains(&list.page_size));
+        }),
+        20 => check(bytes, notification::send_test, drop),
+        _ => check(bytes, notification::unsubscribe, |asked| {
+            let token = unsubscribe_token(&asked.secret, asked.channel);
+            assert_eq!(notification::unsubscribe(&v1::UnsubscribeRequest { token }), Ok(asked));
         }),
     };
     if read { Corpus::Keep } else { Corpus::Reject }
@@ -131,6 +161,26 @@ fn accepted(content: &Content) {
             occurs(content, &next);
         }
     }
+}
+
+/// What accepted preferences must be good for.
+fn preferred(preferences: &Preferences) {
+    // These stand in headers and in requests.
+    let addresses = preferences.email.iter().map(|email| email.as_str());
+    let addresses = addresses.chain(preferences.push_tokens.iter().map(String::as_str));
+    for address in addresses.chain(preferences.webhook.iter().map(|url| url.as_str())) {
+        assert!(address.bytes().all(|byte| byte.is_ascii_graphic()), "{address:?}");
+    }
+    if let Some(url) = &preferences.webhook {
+        assert_eq!(url.origin(), RULES.origins[0]);
+        assert_eq!(format!("{}{}", url.origin(), url.path_and_query()), url.as_str());
+    }
+    let request = v1::UpdatePreferencesRequest {
+        preferences: Some(answer::preferences(preferences, 1, Some(NOW), None)),
+        update_mask: Some(pb::FieldMask { paths: vec!["*".to_owned()] }),
+    };
+    let again = notification::update_preferences(&request, &Preferences::default(), &RULES);
+    assert_eq!(again.map(|update| update.preferences).as_ref(), Ok(preferences));
 }
 
 /// An occurrence can be answered, and created.
@@ -251,7 +301,8 @@ fn seeds() -> Vec<Vec<u8>> {
             ..Default::default()
         },
     ));
-    seeds.extend(letters().map(|(choice, message)| [vec![choice], message].concat()));
+    let others = letters().into_iter().chain(reminding()).chain(notifying());
+    seeds.extend(others.map(|(choice, message)| [vec![choice], message].concat()));
     seeds
 }
 
@@ -276,5 +327,54 @@ fn letters() -> [(u8, Vec<u8>); 4] {
         (11, get.encode_to_vec()),
         (12, replay.encode_to_vec()),
         (13, discard.encode_to_vec()),
+    ]
+}
+
+/// A good request of every kind about reminders.
+fn reminding() -> [(u8, Vec<u8>); 4] {
+    let task_id = ID.to_owned();
+    let list = v1::ListRemindersRequest {
+        task_id: task_id.clone(),
+        states: vec![1, 2],
+        start_time: Some(pb::Timestamp { seconds: 1, nanos: 0 }),
+        end_time: Some(pb::Timestamp { seconds: 2, nanos: 0 }),
+        ..Default::default()
+    };
+    let delay = v1::snooze_reminder_request::Until::Delay(pb::Duration { seconds: 600, nanos: 0 });
+    let snooze = v1::SnoozeReminderRequest { task_id: task_id.clone(), number: 1, until: Some(delay) };
+    let dismiss = v1::DismissReminderRequest { task_id: task_id.clone(), number: 2 };
+    let check = v1::CheckRemindersRequest { reminder_ids: vec![task_id] };
+    [
+        (14, list.encode_to_vec()),
+        (15, snooze.encode_to_vec()),
+        (16, dismiss.encode_to_vec()),
+        (17, check.encode_to_vec()),
+    ]
+}
+
+/// A good request of every kind about notifications.
+fn notifying() -> [(u8, Vec<u8>); 4] {
+    let preferences = v1::Preferences {
+        time_zone: "Europe/Berlin".to_owned(),
+        all_day_time: "07:45".to_owned(),
+        channels: vec![2, 1],
+        email: "alice@example.com".to_owned(),
+        push_tokens: vec!["token".to_owned()],
+        webhook_url: "https://hooks.example.com/a?b=c".to_owned(),
+        quiet_hours: Some(v1::preferences::QuietHours { start: "22:00".to_owned(), end: "07:00".to_owned() }),
+        digest: Some(v1::preferences::Digest { time: "08:00".to_owned(), channels: vec![3] }),
+        locale: "de".to_owned(),
+        ..Default::default()
+    };
+    let update_mask = Some(pb::FieldMask { paths: vec!["*".to_owned()] });
+    let update = v1::UpdatePreferencesRequest { preferences: Some(preferences), update_mask };
+    let list = v1::ListDeliveriesRequest { task_id: ID.to_owned(), states: vec![3], ..Default::default() };
+    let test = v1::SendTestNotificationRequest { channel: 1 };
+    let token = unsubscribe_token(&[7; 16], docket_domain::Channel::Email);
+    [
+        (18, update.encode_to_vec()),
+        (19, list.encode_to_vec()),
+        (20, test.encode_to_vec()),
+        (21, v1::UnsubscribeRequest { token }.encode_to_vec()),
     ]
 }

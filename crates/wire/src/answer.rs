@@ -1,4 +1,7 @@
-//! What the API answers: tasks and occurrences as the contract writes them.
+//! What the API answers: tasks, occurrences, reminders, preferences and deliveries as the contract writes them.
+
+mod notification;
+mod reminder;
 
 use chrono::SecondsFormat;
 use chrono_tz::Tz;
@@ -9,6 +12,11 @@ use docket_proto::v1::create_task_request::OccurrenceOf;
 use docket_proto::v1::{self, preview_occurrences_response as preview};
 
 use crate::value::{self, duration, timestamp};
+
+pub use notification::{
+    channel_to_proto, delivery, delivery_state_to_proto, preferences, preferences_etag, unsubscribe_token,
+};
+pub use reminder::{reminder_state_to_proto, task_reminder};
 
 /// Names a version of a task (AIP-154). Clients may compare it, and nothing else.
 pub fn etag(task: &Task) -> String {

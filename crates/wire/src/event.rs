@@ -1,6 +1,7 @@
 //! The event codec: the `data` of CloudEvents of type `com.todo.task.*`, which is `docket.event.v1.TaskEvent` in its JSON
 //! mapping with snake_case names.
 
+pub(crate) mod mapping;
 mod read;
 mod write;
 
@@ -25,7 +26,7 @@ pub enum DecodeError {
     /// A field has the wrong type, or an enum a value that this version does not know.
     #[error("the event does not follow docket.event.v1")]
     Malformed(#[source] serde_json::Error),
-    /// Fields have values that no task has.
+    /// Fields have values that Docket does not write.
     #[error("the event has invalid fields")]
     InvalidFields(#[source] InvalidFields),
 }
@@ -65,14 +66,7 @@ pub fn encode(change: &Change, event_id: EventId) -> Vec<u8> {
 
 /// Reads an event. Fields that this version does not know are passed over, because later ones may add some.
 pub fn decode(bytes: &[u8]) -> Result<TaskEvent, DecodeError> {
-    let mut json: Value = serde_json::from_slice(bytes).map_err(DecodeError::NotJson)?;
-    // Looked at first: another version may well have other types.
-    let version = schema_version(&json);
-    if version != i64::from(SCHEMA_VERSION) {
-        return Err(DecodeError::UnsupportedVersion(version));
-    }
-    let message: event::TaskEvent = serde_json::from_value(json.clone()).map_err(DecodeError::Malformed)?;
-
+    let (mut json, message) = mapping::read::<event::TaskEvent>(bytes)?;
     let mut violations = Violations::default();
     let v = &mut violations;
     let id = v.check("idempotency_key", message.idempotency_key.parse());
@@ -112,11 +106,4 @@ pub fn task_from_event(event: &event::TaskEvent) -> Result<Task, DecodeError> {
     let mut violations = Violations::default();
     let task = read::task(event, &mut violations);
     violations.into_result(task).map_err(DecodeError::InvalidFields)
-}
-
-/// The version that an event says it follows; 0 when it says none. The JSON mapping allows numbers in quotes.
-fn schema_version(json: &Value) -> i64 {
-    let version = json.get("schema_version");
-    let number = version.and_then(|version| version.as_i64().or_else(|| version.as_str()?.parse().ok()));
-    number.unwrap_or_default()
 }

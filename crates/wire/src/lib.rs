@@ -4,6 +4,8 @@
 pub mod answer;
 pub mod event;
 mod filter;
+pub mod preferences_event;
+pub mod reminder_event;
 pub mod request;
 mod value;
 mod violations;

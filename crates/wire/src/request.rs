@@ -3,6 +3,9 @@
 mod audit;
 mod content;
 mod dead_letter;
+pub mod notification;
+mod preferences;
+pub mod reminder;
 mod task;
 mod update;
 
@@ -20,7 +23,11 @@ pub use task::{
 };
 pub use update::{Patch, Update, update};
 
-use crate::Violations;
+use docket_domain::Instant;
+use docket_domain::content::Invalid;
+use pbjson_types::Timestamp;
+
+use crate::{Violations, value};
 
 /// How many results a page has: `wanted`, or `default` for 0, and never more than `most` (AIP-158).
 fn page_size(wanted: i32, default: u32, most: u32, violations: &mut Violations) -> Option<u32> {
@@ -32,6 +39,34 @@ fn page_size(wanted: i32, default: u32, most: u32, violations: &mut Violations) 
             None
         }
     }
+}
+
+/// Reads states, each once; unspecified is none.
+fn states<S: PartialEq>(
+    numbers: &[i32],
+    read: impl Fn(i32) -> Result<Option<S>, Invalid>,
+    violations: &mut Violations,
+) -> Vec<S> {
+    let mut states = Vec::new();
+    for (i, number) in numbers.iter().enumerate() {
+        let state = violations.check(format!("states[{i}]"), read(*number).and_then(value::some));
+        states.extend(state.filter(|state| !states.contains(state)));
+    }
+    states
+}
+
+/// Reads a stretch of time of which both ends may be open.
+fn period(
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    violations: &mut Violations,
+) -> (Option<Instant>, Option<Instant>) {
+    let start = start.and_then(|time| violations.check("start_time", value::instant(time)));
+    let end = end.and_then(|time| violations.check("end_time", value::instant(time)));
+    if start.zip(end).is_some_and(|(start, end)| start >= end) {
+        violations.add("end_time", "must be later than start_time");
+    }
+    (start, end)
 }
 
 /// Parses a text that must be there.

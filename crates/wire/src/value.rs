@@ -5,9 +5,10 @@ use std::time::Duration;
 use chrono::{DateTime, Datelike as _, NaiveDate, SubsecRound as _, Timelike as _};
 use chrono_tz::Tz;
 use docket_domain::content::{Channel, Invalid, Priority, Reminder};
+use docket_domain::notice::{DeliveryEnd, DeliveryState};
 use docket_domain::recurrence::{Anchor, Missed, MonthEnd, Pattern};
 use docket_domain::series::WallClock;
-use docket_domain::{Instant, LetterState};
+use docket_domain::{Instant, LetterState, ReminderNumber, ReminderState};
 use docket_proto::{event, v1};
 use pbjson_types as pb;
 
@@ -46,11 +47,15 @@ pub fn timestamp(instant: Instant) -> pb::Timestamp {
 
 /// Reads how long before the due time a reminder comes.
 pub(crate) fn offset(duration: pb::Duration) -> Result<Duration, Invalid> {
-    let seconds =
-        u64::try_from(duration.seconds).ok().filter(|_| duration.nanos == 0).map(Duration::from_secs);
-    seconds
+    whole_seconds(duration)
+        .map(Duration::from_secs)
         .filter(|offset| *offset <= Reminder::MAX_OFFSET)
         .ok_or_else(|| invalid("must be whole seconds, from 0 to 366 days"))
+}
+
+/// A length of time in seconds, unless it is negative or has a fraction.
+pub(crate) fn whole_seconds(duration: pb::Duration) -> Option<u64> {
+    u64::try_from(duration.seconds).ok().filter(|_| duration.nanos == 0)
 }
 
 /// Writes how long before the due time a reminder comes.
@@ -94,6 +99,16 @@ pub(crate) fn count_up_to(number: i32, most: u32) -> Result<u32, Invalid> {
     count.ok_or_else(|| Invalid(format!("must be from 1 to {most}")))
 }
 
+/// Reads which reminder of a task is meant.
+pub(crate) fn reminder_number(number: i32) -> Result<ReminderNumber, Invalid> {
+    ReminderNumber::new(number).ok_or_else(|| Invalid(format!("must be from 1 to {}", Reminder::MAX_COUNT)))
+}
+
+/// The value of an enum that must be there.
+pub(crate) fn some<T>(value: Option<T>) -> Result<T, Invalid> {
+    value.ok_or_else(required)
+}
+
 /// What is wrong with a value that is not there.
 pub(crate) fn required() -> Invalid {
     invalid("is required")
@@ -134,11 +149,20 @@ enums! {
     month_end, month_end_to: MonthEnd <-> v1::recurrence::MonthEnd { Clamp, Skip }
     missed, missed_to: Missed <-> v1::recurrence::Missed { NextFuture, Each }
     channel, channel_to: Channel <-> v1::reminder::Channel { Email, Push, Webhook }
+    reminder_state, reminder_state_to: ReminderState <-> v1::task_reminder::State {
+        Pending, Fired, Sent, Failed, Missed, Dismissed, Cancelled
+    }
+    delivery_state, delivery_state_to: DeliveryState <-> v1::delivery::State {
+        Pending, Sending, Sent, Failed, Cancelled, Unknown
+    }
     letter_state, letter_state_to: LetterState <-> v1::dead_letter::State { Open, Replayed, Discarded }
     event_priority, event_priority_to: Priority <-> event::TaskPriority { Low, Medium, High, Urgent }
     event_pattern, event_pattern_to: Pattern <-> event::RecurringPattern { Daily, Weekly, Monthly, Yearly }
     event_anchor, event_anchor_to: Anchor <-> event::RecurringAnchor { DueTime, CompletionTime }
     event_month_end, event_month_end_to: MonthEnd <-> event::RecurringMonthEnd { Clamp, Skip }
     event_missed, event_missed_to: Missed <-> event::RecurringMissed { NextFuture, Each }
+    event_result, event_result_to: DeliveryEnd <-> event::reminder_outcome::Result {
+        Sent, Failed, Cancelled, Unknown
+    }
     event_channel, event_channel_to: Channel <-> event::ReminderChannel { Email, Push, Webhook }
 }

@@ -7,7 +7,9 @@ use chrono::NaiveDate;
 use docket_domain::content::{Channel, Moment};
 use docket_domain::filter::{Condition, Order, OrderField, StateName};
 use docket_domain::recurrence::{Anchor, End, Missed, MonthEnd, Pattern};
-use docket_domain::{Content, Due, EventKind, Instant, Priority, Recurrence, Reminder};
+use docket_domain::{
+    Content, Due, EventKind, Heard, Instant, Priority, Recurrence, Reminder, ReminderEventKind,
+};
 use docket_proto::v1::{self, recurrence as rule, reminder, task};
 use docket_wire::request::{self, PreviewSource};
 use docket_wire::{InvalidFields, Violations};
@@ -384,13 +386,19 @@ fn audit_entries_are_chosen_by_task_kind_and_time() {
             "com.todo.task.completed".into(),
             "com.todo.task.created".into(),
             "com.todo.task.completed".into(),
+            "com.todo.reminder.missed".into(),
         ],
         start_time: Some(time(10, 0)),
         end_time: Some(time(11, 0)),
         ..v1::ListAuditEntriesRequest::default()
     };
     let checked = request::list_entries(&list).unwrap();
-    assert_eq!(checked.kinds, [EventKind::Completed, EventKind::Created]);
+    let expect = [
+        Heard::Task(EventKind::Completed),
+        Heard::Task(EventKind::Created),
+        Heard::Reminder(ReminderEventKind::Missed),
+    ];
+    assert_eq!(checked.kinds, expect);
     assert_eq!(checked.task_id, Some(ID.parse().unwrap()));
     assert_eq!(
         (checked.start, checked.end),
@@ -405,4 +413,10 @@ fn audit_entries_are_chosen_by_task_kind_and_time() {
     list.event_types = vec!["com.todo.task.created".into(); 17];
     list.task_id.clear();
     assert_eq!(fields(request::list_entries(&list)), ["event_types", "start_time"]);
+    // What the log does not keep can not be asked for.
+    let strange = v1::ListAuditEntriesRequest {
+        event_types: vec!["com.todo.reminder.due".into(), "com.todo.preferences.updated".into()],
+        ..v1::ListAuditEntriesRequest::default()
+    };
+    assert_eq!(fields(request::list_entries(&strange)), ["event_types[0]", "event_types[1]"]);
 }

@@ -8,38 +8,11 @@ use docket_domain::{Change, EventId, Series, State, Task};
 use docket_proto::event;
 use serde_json::{Map, Value};
 
-use super::SCHEMA_VERSION;
+use super::{SCHEMA_VERSION, mapping};
 use crate::value::{self, duration, timestamp};
 
 pub(super) fn event(change: &Change, event_id: EventId) -> Value {
-    let mut json = match serde_json::to_value(message(change, event_id)) {
-        Ok(json) => json,
-        // The mapping fails only for timestamps and enum numbers out of range, which domain values do not give.
-        Err(error) => unreachable!("an event made from domain values has no JSON mapping: {error}"),
-    };
-    end_times_in_z(&mut json);
-    json
-}
-
-/// The mapping says that times end in `Z`, and pbjson writes `+00:00`. Told by the field's name, so that a title which
-/// ends that way is left alone.
-fn end_times_in_z(json: &mut Value) {
-    match json {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match field {
-                    Value::String(time) if name.ends_with("_time") || name == "recurring_until" => {
-                        if let Some(local) = time.strip_suffix("+00:00") {
-                            *time = format!("{local}Z");
-                        }
-                    }
-                    other => end_times_in_z(other),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(end_times_in_z),
-        _ => {}
-    }
+    mapping::write(&message(change, event_id))
 }
 
 fn message(change: &Change, event_id: EventId) -> event::TaskEvent {
