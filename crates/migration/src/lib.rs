@@ -10,6 +10,8 @@ mod m20261123_000001_replays;
 mod m20261123_000002_inbox_by_time;
 mod m20261123_000003_published_events;
 mod m20261123_000004_dead_letters;
+mod m20261124_000001_reminders;
+mod m20261124_000002_notification;
 mod roles;
 mod schema;
 mod steps;

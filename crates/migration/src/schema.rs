@@ -13,11 +13,16 @@ pub enum Schema {
     Audit,
     /// Of the target `deadletters`.
     DeadLetters,
+    /// Of the target `reminders`.
+    Reminders,
+    /// Of the target `notification`.
+    Notification,
 }
 
 impl Schema {
     /// Every schema.
-    pub const ALL: [Self; 4] = [Self::Tasks, Self::Recurrence, Self::Audit, Self::DeadLetters];
+    pub const ALL: [Self; 6] =
+        [Self::Tasks, Self::Recurrence, Self::Audit, Self::DeadLetters, Self::Reminders, Self::Notification];
 
     /// The name of the schema, which is the target's.
     pub const fn name(self) -> &'static str {
@@ -26,6 +31,8 @@ impl Schema {
             Self::Recurrence => "recurrence",
             Self::Audit => "audit",
             Self::DeadLetters => "deadletters",
+            Self::Reminders => "reminders",
+            Self::Notification => "notification",
         }
     }
 
@@ -36,6 +43,8 @@ impl Schema {
             Self::Recurrence => "docket_recurrence",
             Self::Audit => "docket_audit",
             Self::DeadLetters => "docket_deadletters",
+            Self::Reminders => "docket_reminders",
+            Self::Notification => "docket_notification",
         }
     }
 }

@@ -16,6 +16,19 @@ pub(crate) fn among(backend: DbBackend, column: impl ColumnTrait, ids: Vec<Uuid>
     }
 }
 
+/// The same for texts.
+pub(crate) fn among_texts(backend: DbBackend, column: impl ColumnTrait, texts: Vec<String>) -> SimpleExpr {
+    let column = Expr::col(column.as_column_ref());
+    match backend {
+        DbBackend::Postgres => column.eq(PgFunc::any(Expr::val(texts))),
+        _ => {
+            let texts = serde_json::json!(texts).to_string();
+            let texts = Expr::cust_with_values("(SELECT value FROM json_each(?))", [texts]);
+            column.binary(sea_orm::sea_query::BinOper::In, texts)
+        }
+    }
+}
+
 /// Ids as a JSON array of digits: SQLite has no other arrays.
 pub(crate) fn json_of(ids: &[Uuid]) -> String {
     let ids: Vec<String> = ids.iter().map(|id| digits(*id)).collect();

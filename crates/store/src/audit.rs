@@ -28,7 +28,7 @@ pub struct Entry {
     pub task_id: TaskId,
     /// Its owner.
     pub user_id: UserId,
-    /// The task's version after it.
+    /// The task's version after it; 0 for what is no change of the task: what became of a reminder.
     pub task_version: i64,
     /// When it happened.
     pub event_time: Instant,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use docket_migration::{Schema, State, Step};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::address::{self, Address};
 use crate::create::{self, Creating};
@@ -53,6 +54,10 @@ pub struct Store {
     pub(crate) suspicion: Suspicion,
     /// What wakes the relay.
     pub(crate) outbox: Arc<Changes>,
+    /// What wakes whoever makes alarms.
+    pub(crate) reminders: Arc<Notify>,
+    /// What wakes whoever sends messages.
+    pub(crate) deliveries: Arc<Notify>,
     /// Whose it is; none on SQLite, where all targets share it.
     pub(crate) schema: Option<Schema>,
     statements: Statements,
@@ -76,6 +81,8 @@ impl Store {
             getting,
             suspicion: Suspicion::default(),
             outbox: Arc::default(),
+            reminders: Arc::default(),
+            deliveries: Arc::default(),
             schema: None,
             statements: statements.clone(),
         }

@@ -79,6 +79,9 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
+    /// Another transaction has written first what this one began from.
+    #[error("another transaction was faster")]
+    Overtaken,
     /// Too many calls wait for the database already; this one was not begun.
     #[error("too many calls wait for the database")]
     Busy,
@@ -107,9 +110,14 @@ impl Error {
         }
     }
 
-    /// Whether the same transaction may pass when it is tried again: serialization failures, deadlocks, a busy file.
+    /// Whether the same transaction may pass when it is tried again: serialization failures, deadlocks, a busy file, what
+    /// was overtaken.
     pub fn is_conflict(&self) -> bool {
-        let Self::Database(error) = self else { return false };
+        let error = match self {
+            Self::Overtaken => return true,
+            Self::Database(error) => error,
+            _ => return false,
+        };
         // PostgreSQL: serialization_failure, deadlock_detected.
         // SQLite: BUSY, BUSY_RECOVERY, BUSY_SNAPSHOT, BUSY_TIMEOUT, LOCKED.
         matches!(code_of(error).as_deref(), Some("40001" | "40P01" | "5" | "261" | "517" | "773" | "6"))

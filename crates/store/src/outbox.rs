@@ -128,6 +128,15 @@ impl Tx<'_> {
         self.outbox_insert(events.into_iter().map(event_row)).await
     }
 
+    /// Adds events that are published once more, to all their handlers, each under a replay that was never used before.
+    pub async fn outbox_again(&self, events: Vec<(NewEvent, EventId)>) -> Result<(), Error> {
+        let again = |(event, replay): (NewEvent, EventId)| {
+            let row = event_row(event);
+            outbox::Model { event_id: replay.as_uuid(), republish_of: Some(row.event_id), ..row }
+        };
+        self.outbox_insert(events.into_iter().map(again)).await
+    }
+
     /// Adds messages that are published once more, as they were; they leave after the commit. One statement for a
     /// thousand.
     pub async fn outbox_replay(&self, replays: Vec<NewReplay>) -> Result<(), Error> {

@@ -2,16 +2,16 @@
 //! of years, so that no other test would notice.
 
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
-use docket_domain::{EventId, Instant, LetterState, TaskId, UserId};
+use docket_domain::{Channel, DeliveryId, DeliveryState, EventId, Instant, LetterState, TaskId, UserId};
 use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait, QueryTrait as _, Select, Statement};
 use uuid::Uuid;
 
 use crate::dead_letters::{self, Filter as Letters, lock_query};
-use crate::{Config, Schema, Store, Stores, audit, published, purge, tasks, verify};
+use crate::{Config, Schema, Store, Stores, audit, notification, published, purge, tasks, verify};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
-async fn store() -> Store {
+pub(crate) async fn store() -> Store {
     let config = Config { url: "sqlite::memory:".to_owned(), ..Config::default() };
     let stores = Stores::open(&config, &[]).await.unwrap();
     stores.migrate_up(None).await.unwrap();
@@ -23,7 +23,7 @@ async fn plan<E: EntityTrait>(store: &Store, query: Select<E>) -> Vec<String> {
     steps_of(store, query.build(BACKEND)).await
 }
 
-async fn steps_of(store: &Store, statement: Statement) -> Vec<String> {
+pub(crate) async fn steps_of(store: &Store, statement: Statement) -> Vec<String> {
     let values = statement.values.unwrap().0;
     let explain =
         Statement::from_sql_and_values(BACKEND, format!("EXPLAIN QUERY PLAN {}", statement.sql), values);
@@ -36,7 +36,7 @@ async fn check<E: EntityTrait>(store: &Store, query: Select<E>, expect: &str) {
     assert_eq!(plan(store, query).await, [expect]);
 }
 
-fn alice() -> UserId {
+pub(crate) fn alice() -> UserId {
     "alice".parse().unwrap()
 }
 
@@ -44,7 +44,7 @@ fn id() -> TaskId {
     TaskId::from_uuid(Uuid::from_u128(7))
 }
 
-fn time() -> Instant {
+pub(crate) fn time() -> Instant {
     Instant::from_timestamp_micros(1_800_000_000_000_000).unwrap()
 }
 
@@ -194,6 +194,57 @@ async fn what_was_published_and_the_versions_are_ranges_of_indexes() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_ledger_is_a_range_of_an_index() {
+    let store = store().await;
+    let after: notification::Cursor =
+        serde_json::from_value(serde_json::json!({ "create_time": 3, "delivery_id": id().as_uuid() }))
+            .unwrap();
+    for (task_id, index, column) in
+        [(None, "deliveries_by_user", "user_id"), (Some(id()), "deliveries_by_task", "task_id")]
+    {
+        let listing = notification::Listing {
+            task_id,
+            states: vec![DeliveryState::Sent],
+            limit: 50,
+            ..Default::default()
+        };
+        let first = format!("SEARCH deliveries USING INDEX {index} ({column}=?)");
+        check(&store, notification::list_query(&alice(), &listing), &first).await;
+        let listing = notification::Listing { after: Some(after.clone()), ..listing };
+        let next =
+            format!("SEARCH deliveries USING INDEX {index} ({column}=? AND (create_time,delivery_id)<(?,?))");
+        check(&store, notification::list_query(&alice(), &listing), &next).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_and_whom_a_token_names_are_found_by_an_index() {
+    let store = store().await;
+    let contains = |steps: &[String], expect: &str| {
+        assert!(steps.iter().any(|step| step.contains(expect)), "{expect}: {steps:?}");
+        let reads_all = |step: &&String| step.contains("TEMP B-TREE") || step.starts_with("SCAN deliveries");
+        assert_eq!(steps.iter().find(reads_all), None, "{steps:?}");
+    };
+    let wanted = Channel::ALL.map(|channel| (channel, 16));
+    let due = notification::due_query(&wanted, time()).unwrap();
+    let steps = steps_of(&store, BACKEND.build(&due)).await;
+    let look = "SEARCH deliveries USING INDEX deliveries_by_wake (channel=? AND wake_time<?)";
+    contains(&steps, look);
+    assert_eq!(steps.iter().filter(|step| *step == look).count(), 3, "{steps:?}");
+    let by_id = "SEARCH deliveries USING INDEX sqlite_autoindex_deliveries_1 (delivery_id=?)";
+    let named = |sql| Statement::from_sql_and_values(BACKEND, sql, ["[]".into(), 1.into(), 1.into()]);
+    contains(&steps_of(&store, named(notification::CLAIM_IN_PROCESS)).await, by_id);
+    contains(&steps_of(&store, named(notification::SETTLE_IN_PROCESS)).await, by_id);
+    let siblings = notification::siblings_query(BACKEND, &[DeliveryId::from_uuid(Uuid::nil())]);
+    contains(&plan(&store, siblings).await, "deliveries USING INDEX deliveries_one_per_channel (subject=?)");
+
+    let of_token = "SEARCH preferences USING INDEX preferences_one_per_token (unsubscribe_token=?)";
+    check(&store, notification::owner_query(&[1; 16]), of_token).await;
+    let digests = "SEARCH preferences USING INDEX preferences_by_digest (next_digest_time<?)";
+    check(&store, notification::digests_query(time(), 50), digests).await;
+}
+
+#[tokio::test]
 async fn what_is_purged_is_found_by_an_index() {
     let store = store().await;
     for (kept, first) in [
@@ -206,6 +257,7 @@ async fn what_is_purged_is_found_by_an_index() {
             purge::PUBLISHED,
             "SEARCH published_events USING COVERING INDEX published_events_by_time (publish_time<?)",
         ),
+        (purge::DELIVERIES, "SEARCH deliveries USING COVERING INDEX deliveries_ended (finish_time<?)"),
         (purge::DEAD_LETTERS, "SEARCH dead_letters USING INDEX dead_letters_ended (update_time<?)"),
     ] {
         let values = [3_i64.into(), 5_000_i64.into()];

@@ -22,6 +22,11 @@ pub(crate) const PUBLISHED: Kept = Kept { table: "published_events", time: "publ
 /// Their actions go with them.
 pub(crate) const DEAD_LETTERS: Kept =
     Kept { table: "dead_letters", time: "update_time", only: "state <> 'OPEN' AND " };
+/// What is still to be sent has no such time.
+pub(crate) const DELIVERIES: Kept = Kept { table: "deliveries", time: "finish_time", only: "" };
+/// Their reminders go with them.
+pub(crate) const REMINDERS: Kept =
+    Kept { table: "reminder_tasks", time: "update_time", only: "NOT open AND " };
 
 impl Store {
     /// Forgets what handlers were done with before an instant: the oldest, at most `limit`. Answers how many. One
@@ -44,6 +49,17 @@ impl Store {
     /// stays, however old it is.
     pub async fn purge_dead_letters(&self, before: Instant, limit: u64) -> Result<u64, Error> {
         self.purge(DEAD_LETTERS, before, limit).await
+    }
+
+    /// Deletes messages that came to their end before an instant. One that is still to be sent stays, however old it is.
+    pub async fn purge_deliveries(&self, before: Instant, limit: u64) -> Result<u64, Error> {
+        self.purge(DELIVERIES, before, limit).await
+    }
+
+    /// Forgets tasks that were completed or deleted before an instant, with all their reminders. What an open task has been
+    /// given stays: it would be planned again.
+    pub async fn purge_reminders(&self, before: Instant, limit: u64) -> Result<u64, Error> {
+        self.purge(REMINDERS, before, limit).await
     }
 
     async fn purge(&self, kept: Kept, before: Instant, limit: u64) -> Result<u64, Error> {

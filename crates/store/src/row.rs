@@ -55,8 +55,6 @@ const ANCHORS: Names<Anchor, 2> =
     [(Anchor::DueTime, "DUE_TIME"), (Anchor::CompletionTime, "COMPLETION_TIME")];
 const MONTH_ENDS: Names<MonthEnd, 2> = [(MonthEnd::Clamp, "CLAMP"), (MonthEnd::Skip, "SKIP")];
 const MISSED: Names<Missed, 2> = [(Missed::NextFuture, "NEXT_FUTURE"), (Missed::Each, "EACH")];
-const CHANNELS: Names<Channel, 3> =
-    [(Channel::Email, "EMAIL"), (Channel::Push, "PUSH"), (Channel::Webhook, "WEBHOOK")];
 const PRIORITIES: [(Priority, i16); 4] =
     [(Priority::Low, 1), (Priority::Medium, 2), (Priority::High, 3), (Priority::Urgent, 4)];
 
@@ -73,6 +71,29 @@ fn value_of<T: Copy>(names: &[(T, &'static str)], what: &'static str, text: &str
 /// The number that stands for a priority in its column.
 pub(crate) fn priority_column(priority: Priority) -> i16 {
     name_of(&PRIORITIES, priority)
+}
+
+/// The priority that the number in a column stands for.
+pub(crate) fn priority_of(column: i16) -> Result<Priority, Error> {
+    let found = PRIORITIES.iter().find(|(_, number)| *number == column).map(|(priority, _)| *priority);
+    found.ok_or_else(|| Error::corrupt("priority", column.to_string()))
+}
+
+/// Channels as a JSON column holds them: an array of names.
+pub(crate) fn channels_column(channels: &[Channel]) -> serde_json::Value {
+    channels.iter().map(|channel| channel.name()).collect()
+}
+
+/// The channels of such a column.
+pub(crate) fn channels_of(column: serde_json::Value) -> Result<Vec<Channel>, Error> {
+    let names: Vec<String> =
+        serde_json::from_value(column).map_err(|error| Error::corrupt("channels", error.to_string()))?;
+    channels_named(&names)
+}
+
+fn channels_named(names: &[String]) -> Result<Vec<Channel>, Error> {
+    let channel = |name: &String| Channel::from_name(name).ok_or_else(|| Error::corrupt("channel", name));
+    names.iter().map(channel).collect()
 }
 
 /// A task as the row that is to be written; `awaits_successor` is derived from the task, `user_seq` is set apart.
@@ -149,8 +170,6 @@ pub(crate) fn from_row(row: tasks::Model, tags: Option<String>) -> Result<Task, 
     };
     let tags = tags.unwrap_or_default();
     let tags = tags.split(SEPARATOR).filter(|tag| !tag.is_empty()).map(str::to_owned).collect();
-    let priority =
-        PRIORITIES.iter().find(|(_, number)| *number == row.priority).map(|(priority, _)| *priority);
     Ok(Task {
         id: TaskId::from_uuid(row.task_id),
         user_id: parse::<UserId>("user_id", &row.user_id)?,
@@ -160,7 +179,7 @@ pub(crate) fn from_row(row: tasks::Model, tags: Option<String>) -> Result<Task, 
             title: Title::parse(&row.title).map_err(|error| Error::corrupt("title", error.0))?,
             description: Description::parse(&row.description)
                 .map_err(|error| Error::corrupt("description", error.0))?,
-            priority: priority.ok_or_else(|| Error::corrupt("priority", row.priority.to_string()))?,
+            priority: priority_of(row.priority)?,
             tags: Tags::collect(tags).map_err(|error| Error::corrupt("tag", error.0))?,
             due,
             time_zone: zone,
@@ -174,7 +193,7 @@ pub(crate) fn from_row(row: tasks::Model, tags: Option<String>) -> Result<Task, 
     })
 }
 
-fn parse<T: FromStr>(what: &'static str, text: &str) -> Result<T, Error> {
+pub(crate) fn parse<T: FromStr>(what: &'static str, text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| Error::corrupt(what, text))
 }
 
@@ -246,7 +265,7 @@ fn recurrence_of(json: serde_json::Value) -> Result<Recurrence, Error> {
     })
 }
 
-fn reminders_column(reminders: &[Reminder]) -> Result<serde_json::Value, Error> {
+pub(crate) fn reminders_column(reminders: &[Reminder]) -> Result<serde_json::Value, Error> {
     let column = |reminder: &Reminder| ReminderColumn {
         before_seconds: match reminder.moment {
             Moment::Before(offset) => Some(offset.as_secs()),
@@ -256,12 +275,12 @@ fn reminders_column(reminders: &[Reminder]) -> Result<serde_json::Value, Error> 
             Moment::At(time) => Some(micros(time)),
             Moment::Before(_) => None,
         },
-        channels: reminder.channels.iter().map(|channel| name_of(&CHANNELS, *channel).to_owned()).collect(),
+        channels: reminder.channels.iter().map(|channel| channel.name().to_owned()).collect(),
     };
     to_json("reminders", &reminders.iter().map(column).collect::<Vec<_>>())
 }
 
-fn reminders_of(json: serde_json::Value) -> Result<Vec<Reminder>, Error> {
+pub(crate) fn reminders_of(json: serde_json::Value) -> Result<Vec<Reminder>, Error> {
     let columns: Vec<ReminderColumn> =
         serde_json::from_value(json).map_err(|error| Error::corrupt("reminders", error.to_string()))?;
     let reminder = |column: ReminderColumn| {
@@ -270,8 +289,7 @@ fn reminders_of(json: serde_json::Value) -> Result<Vec<Reminder>, Error> {
             (None, Some(at)) => Moment::At(instant(at)?),
             _ => return Err(Error::corrupt("reminders", "no moment, or two")),
         };
-        let channels = column.channels.iter().map(|name| value_of(&CHANNELS, "reminders.channel", name));
-        Ok(Reminder { moment, channels: channels.collect::<Result<_, Error>>()? })
+        Ok(Reminder { moment, channels: channels_named(&column.channels)? })
     };
     columns.into_iter().map(reminder).collect()
 }

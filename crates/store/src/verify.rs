@@ -88,19 +88,20 @@ impl Store {
 }
 
 /// A row for each hole in a task's versions, and for its highest. The tasks of a page are found, and their entries read, in
-/// the order of an index, so that no more than one page is ever in memory.
+/// the order of an index, so that no more than one page is ever in memory. Entries of version 0 tell of reminders.
 pub(crate) fn versions_query(backend: DbBackend, after: Option<TaskId>, limit: u64) -> Statement {
     let mut values = vec![i64::try_from(limit).unwrap_or(i64::MAX).into()];
     values.extend(after.map(|task| task.as_uuid().into()));
-    let beyond = if after.is_some() { "WHERE task_id > $2" } else { "" };
+    let beyond = if after.is_some() { "AND task_id > $2" } else { "" };
     let sql = format!(
         "WITH page AS (
-            SELECT task_id FROM audit_entries {beyond} GROUP BY task_id ORDER BY task_id LIMIT $1
+            SELECT task_id FROM audit_entries WHERE task_version > 0 {beyond}
+            GROUP BY task_id ORDER BY task_id LIMIT $1
         ), versions AS (
             SELECT entries.task_id, user_id, task_version,
                 COALESCE(lag(task_version) OVER by_version, 0) AS previous,
                 lead(task_version) OVER by_version IS NULL AS is_last
-            FROM page JOIN audit_entries AS entries ON entries.task_id = page.task_id
+            FROM page JOIN audit_entries AS entries ON entries.task_id = page.task_id AND task_version > 0
             WINDOW by_version AS (PARTITION BY entries.task_id ORDER BY task_version, event_id)
         )
         SELECT task_id, user_id, task_version, previous, is_last FROM versions

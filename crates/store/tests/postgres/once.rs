@@ -15,7 +15,7 @@ use crate::suite::letters::{act, failure, keep, replayed};
 use crate::suite::{at, event_id};
 use crate::{config, migrated};
 
-async fn deadlocks(database: &docket_testkit::Database) -> i64 {
+pub(crate) async fn deadlocks(database: &docket_testkit::Database) -> i64 {
     let client = database.superuser_client().await;
     let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
     client.query_one(sql, &[]).await.unwrap().get(0)

@@ -1,9 +1,10 @@
 //! Which index answers which statement, by PostgreSQL's own word: a page is a range of an index, read in its order.
 
 use docket_domain::filter::{Condition, Filter, Order, OrderField, StateName};
-use docket_domain::{DeadLetterId, EventId, LetterState};
+use docket_domain::{Channel, DeadLetterId, DeliveryId, DeliveryState, EventId, LetterState};
 use docket_store::audit;
 use docket_store::dead_letters::{self, Filter as Letters};
+use docket_store::notification::{self, NextDigest, Settled};
 use docket_store::tasks::{Cursor, Listing};
 use docket_store::{Error, Schema};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
@@ -13,7 +14,7 @@ use crate::fresh;
 use crate::suite::{Data, at, content, full, id, task, user};
 
 /// What was sent last, as PostgreSQL would run it whatever its values are. Without the steps for tags.
-async fn plan(data: &Data) -> Vec<String> {
+pub(crate) async fn plan(data: &Data) -> Vec<String> {
     let (schema, sql) = data.take_sent().pop().unwrap();
     let schema = schema.unwrap();
     // So little data is read fastest as a whole; that is not the question.
@@ -62,6 +63,16 @@ async fn filled() -> Data {
              SELECT gen_random_uuid(), CASE WHEN n % 50 = 0 THEN 'OPEN' WHEN n % 2 = 0 THEN 'REPLAYED' ELSE 'DISCARDED' END,
                  'handler' || n % 50, gen_random_uuid(), '', 'topic' || n % 50, 'key' || n % 50, '{}', '', '', 1, n, n, n
              FROM generate_series(1, 5000) AS n;
+             INSERT INTO notification.deliveries (delivery_id, kind, subject, channel, user_id, task_id, reminder_id, title,
+                 content, remind_time, state, attempts, wake_time, postponed, create_time, finish_time)
+             SELECT gen_random_uuid(), 'REMINDER', n / 2, CASE WHEN n % 2 = 0 THEN 'EMAIL' ELSE 'PUSH' END, 'user' || n % 50,
+                 gen_random_uuid(), gen_random_uuid(), '', '{}', n, CASE WHEN waits THEN 'PENDING' ELSE 'SENT' END, 1,
+                 CASE WHEN waits THEN n END, FALSE, n, CASE WHEN NOT waits THEN n END
+             FROM generate_series(1, 5000) AS n, LATERAL (SELECT n % 100 < 2 AS waits) AS waiting;
+             INSERT INTO notification.preferences (user_id, version, time_zone, all_day_time, channels, push_tokens, locale,
+                 unsubscribed, unsubscribe_token, next_digest_time, update_time)
+             SELECT 'user' || n, 1, '', '', '[]', '[]', '', '[]', int4send(n::integer), CASE WHEN n % 10 = 0 THEN n END, n
+             FROM generate_series(1, 5000) AS n;
              ANALYZE",
         )
         .await
@@ -70,7 +81,7 @@ async fn filled() -> Data {
 }
 
 /// Holds the plan to its index, and to what the index is asked for.
-async fn check(data: &Data, index: &str, condition: &str) {
+pub(crate) async fn check(data: &Data, index: &str, condition: &str) {
     let plan = plan(data).await;
     let shown = plan.join("\n");
     assert!(!shown.contains("Sort"), "{shown}");
@@ -240,8 +251,95 @@ async fn what_was_published_and_the_versions_are_ranges_of_indexes() {
     ] {
         assert!(plan.iter().any(|line| line.ends_with(step)), "{step}: {plan:?}");
     }
-    assert!(plan.iter().any(|line| line == "Index Cond: (task_id > $2)"), "{plan:?}");
-    assert!(plan.iter().any(|line| line == "Index Cond: (task_id = audit_entries.task_id)"), "{plan:?}");
+    assert!(
+        plan.iter().any(|line| line == "Index Cond: ((task_id > $2) AND (task_version > 0))"),
+        "{plan:?}"
+    );
+    let entries = "Index Cond: ((task_id = audit_entries.task_id) AND (task_version > 0))";
+    assert!(plan.iter().any(|line| line == entries), "{plan:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_the_ledger_is_a_range_of_an_index() {
+    let data = filled().await;
+    let (store, alice) = (data.stores.of(Schema::Notification), user("alice"));
+    let after: notification::Cursor =
+        serde_json::from_value(serde_json::json!({ "create_time": 3, "delivery_id": id(7).as_uuid() }))
+            .unwrap();
+    let row = "(ROW(create_time, delivery_id) < ROW";
+    for (task_id, index, first, next) in [
+        (None, "deliveries_by_user", "(user_id = $1)", format!("((user_id = $1) AND {row}($2, $3)))")),
+        (Some(id(7)), "deliveries_by_task", "(task_id = $2)", format!("((task_id = $2) AND {row}($3, $4)))")),
+    ] {
+        let listing = notification::Listing { task_id, limit: 50, ..Default::default() };
+        store.deliveries_list(&alice, &listing).await.unwrap();
+        check(&data, index, &format!("Index Cond: {first}")).await;
+        let listing = notification::Listing { after: Some(after.clone()), ..listing };
+        store.deliveries_list(&alice, &listing).await.unwrap();
+        check(&data, index, &format!("Index Cond: {next}")).await;
+    }
+}
+
+/// Holds the plan to each of these steps, and to reading nothing as a whole.
+async fn contains(data: &Data, steps: &[&str]) {
+    let plan = plan(data).await;
+    for step in steps {
+        assert!(plan.iter().any(|line| line.contains(step)), "{step}: {plan:#?}");
+    }
+    assert!(!plan.iter().any(|line| line.contains("Seq Scan")), "{plan:#?}");
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_and_whom_a_token_names_are_found_by_an_index() {
+    let data = filled().await;
+    let store = data.stores.of(Schema::Notification);
+    let wanted = [(Channel::Email, 16), (Channel::Push, 16)];
+    let long_ago = docket_domain::Instant::default();
+    assert_eq!(store.deliveries_claim(&wanted, long_ago, at(60)).await.unwrap(), []);
+    contains(
+        &data,
+        &[
+            "Index Scan using deliveries_by_wake on deliveries",
+            "Index Cond: ((channel = wanted.channel) AND (wake_time <= $3))",
+            "Index Scan using deliveries_pkey on deliveries",
+            "Index Cond: (delivery_id = ANY ($",
+        ],
+    )
+    .await;
+    let id = DeliveryId::from_uuid(Uuid::nil());
+    let settled = Settled {
+        id,
+        attempts: 1,
+        state: DeliveryState::Sent,
+        next_attempt: None,
+        postponed: false,
+        reason: None,
+        time: at(1),
+    };
+    let of_subject = "using deliveries_one_per_channel on deliveries";
+    let done: Result<(), Error> = store
+        .transaction(|tx| {
+            let (data, settled) = (&data, settled.clone());
+            Box::pin(async move {
+                assert_eq!(tx.deliveries_settle(&[settled]).await?, []);
+                let ids = "Index Cond: (delivery_id = ANY ($1))";
+                let subjects = "Index Cond: (subject = ANY ($";
+                contains(data, &["One-Time Filter", "LockRows", ids, of_subject, subjects]).await;
+                assert_eq!(tx.deliveries_completed(&[id]).await?, []);
+                contains(data, &[ids, of_subject, "Index Cond: (subject = "]).await;
+                let next = NextDigest { user_id: user("alice"), expect: at(1), next: None };
+                assert_eq!(tx.digests_set(&[next]).await?, []);
+                let names = "Index Cond: (user_id = ANY ($1))";
+                contains(data, &["One-Time Filter", "LockRows", "using preferences_pkey", names]).await;
+                Ok(())
+            })
+        })
+        .await;
+    done.unwrap();
+    assert_eq!(store.unsubscribe_owner(&[1; 16]).await.unwrap(), None);
+    check(&data, "preferences_one_per_token", "Index Cond: (unsubscribe_token = $1)").await;
+    store.digests_due(long_ago, 50).await.unwrap();
+    check(&data, "preferences_by_digest", "Index Cond: (next_digest_time <= $1)").await;
 }
 
 #[tokio::test]
@@ -263,6 +361,8 @@ async fn what_is_purged_is_found_by_an_index() {
     found("idempotency_keys", "idempotency_keys_by_time", "Index Cond: (create_time < $1)").await;
     tasks.purge_published(long_ago, 5_000).await.unwrap();
     found("published_events", "published_events_by_time", "Index Cond: (publish_time < $1)").await;
+    data.stores.of(Schema::Notification).purge_deliveries(long_ago, 5_000).await.unwrap();
+    found("deliveries", "deliveries_ended", "Index Cond: (finish_time < $1)").await;
     letters.purge_dead_letters(long_ago, 5_000).await.unwrap();
     found("dead_letters", "dead_letters_ended", "Index Cond: (update_time < $1)").await;
 }

@@ -34,6 +34,9 @@ async fn a_role_works_with_its_own_rows_and_nothing_else() {
             (Schema::Recurrence, "inbox"),
             (Schema::DeadLetters, "dead_letters"),
             (Schema::DeadLetters, "dead_letter_actions"),
+            (Schema::Reminders, "reminders"),
+            (Schema::Reminders, "reminder_tasks"),
+            (Schema::Reminders, "reminder_users"),
         ] {
             if other != schema {
                 refused(&format!("SELECT count(*) FROM {other}.{table}")).await;

@@ -21,7 +21,8 @@ const COLUMNS_SQLITE: &str = "SELECT 'all.' || t.name || '.' || c.name AS name,
     FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite%'";
 const COLUMNS_POSTGRES: &str = "SELECT table_schema || '.' || table_name || '.' || column_name AS name,
     is_nullable = 'YES' OR column_default IS NOT NULL OR is_identity = 'YES' AS optional
-    FROM information_schema.columns WHERE table_schema IN ('tasks', 'recurrence', 'audit', 'deadletters')";
+    FROM information_schema.columns WHERE table_schema IN ('tasks', 'recurrence', 'audit', 'deadletters',
+    'reminders', 'notification')";
 
 pub(crate) async fn what_the_release_before_sends_works_on_the_newest_schema(data: &Data) {
     let columns = columns(data).await;

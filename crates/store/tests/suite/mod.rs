@@ -1,11 +1,16 @@
 //! What a store promises, on whichever database: cases that each get a fresh one.
 
+pub(crate) mod attempts;
 pub(crate) mod compat;
 pub(crate) mod events;
+pub(crate) mod firing;
 pub(crate) mod frozen;
 pub(crate) mod inbox;
+pub(crate) mod ledger;
 pub(crate) mod letters;
+pub(crate) mod preferences;
 pub(crate) mod purge;
+pub(crate) mod reminders;
 pub(crate) mod replays;
 pub(crate) mod series;
 pub(crate) mod tasks;
@@ -58,7 +63,34 @@ macro_rules! cases {
             verify::holes_in_the_log_are_named_page_by_page,
             purge::what_is_old_goes_in_batches_and_what_is_young_stays,
             purge::letters_that_have_ended_go_with_their_actions_and_open_ones_stay,
+            ledger::a_message_is_in_the_ledger_once_for_its_subject_and_channel,
+            ledger::what_is_due_is_claimed_by_channel_the_oldest_first,
+            ledger::a_message_that_is_begun_is_the_beginners_until_then,
+            ledger::an_attempt_is_settled_by_who_made_it_and_a_message_ends_once,
+            ledger::a_firing_is_complete_with_its_last_message,
+            ledger::the_ledger_is_listed_the_newest_first_in_pages_that_stay,
+            ledger::what_has_ended_is_purged_and_what_waits_stays,
+            ledger::who_sends_is_woken_and_one_word_before_counts,
+            attempts::whatever_happens_a_message_ends_once_and_attempts_only_grow,
+            preferences::preferences_are_kept_whole_and_changed_in_their_version,
+            preferences::preferences_that_nobody_can_have_said_are_an_error,
+            preferences::a_digest_that_is_due_is_begun_once,
+            reminders::tasks_and_reminders_read_back_as_they_were_written,
+            reminders::what_was_overtaken_is_a_conflict,
+            reminders::the_time_of_day_is_the_one_that_was_said_last,
+            reminders::open_all_day_tasks_are_found_by_their_owner,
+            reminders::reminders_are_listed_by_instant_in_pages_that_stay,
+            reminders::rows_that_nobody_can_have_written_are_an_error,
+            firing::what_is_due_is_fired_once,
+            firing::a_firing_stands_until_it_has_ended_and_is_published_until_then,
+            firing::an_event_is_published_again_under_a_replay,
+            firing::what_has_no_alarm_is_answered_until_it_has_one,
+            firing::what_changes_without_moving_keeps_its_alarm,
+            firing::a_reminder_is_locked_with_its_task_and_for_its_owner,
+            firing::who_makes_alarms_is_woken_and_one_word_before_counts,
+            firing::tasks_that_are_over_are_purged_with_their_reminders,
             frozen::a_released_step_is_never_edited,
+            frozen::a_database_without_the_newest_targets_is_given_them,
             compat::what_the_release_before_sends_works_on_the_newest_schema,
         }
     };

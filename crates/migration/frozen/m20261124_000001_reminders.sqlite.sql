@@ -1,0 +1,10 @@
+CREATE TABLE "reminder_tasks" ( "task_id" uuid_text NOT NULL PRIMARY KEY, "user_id" text NOT NULL, "version" integer NOT NULL, "open" boolean NOT NULL, "title" text NOT NULL, "priority" smallint NOT NULL, "due_time" integer NULL, "due_date" text NULL, "time_zone" text NOT NULL, "reminders" json_text NOT NULL, "traceparent" text NULL, "tracestate" text NULL, "update_time" integer NOT NULL );
+CREATE INDEX "reminder_tasks_all_day" ON "reminder_tasks" ("user_id", "task_id") WHERE "open" AND "due_date" IS NOT NULL;
+CREATE INDEX "reminder_tasks_over" ON "reminder_tasks" ("update_time") WHERE NOT "open";
+CREATE TABLE "reminders" ( "task_id" uuid_text NOT NULL, "number" smallint NOT NULL, "user_id" text NOT NULL, "planned_time" integer NOT NULL, "remind_time" integer NOT NULL, "channels" json_text NOT NULL, "state" text NOT NULL, "generation" integer NOT NULL, "snoozed" boolean NOT NULL, "firing_id" uuid_text NULL, "fire_time" integer NULL, "publish_time" integer NULL, "armed_by" text NULL, "claim_expire_time" integer NULL, "update_time" integer NOT NULL, PRIMARY KEY ("task_id", "number"), FOREIGN KEY ("task_id") REFERENCES "reminder_tasks" ("task_id") ON DELETE CASCADE );
+CREATE INDEX "reminders_by_user" ON "reminders" ("user_id", "remind_time", "task_id", "number");
+CREATE UNIQUE INDEX "reminders_one_per_firing" ON "reminders" ("firing_id") WHERE "firing_id" IS NOT NULL;
+CREATE INDEX "reminders_due" ON "reminders" ("remind_time") WHERE "state" = 'PENDING';
+CREATE INDEX "reminders_unarmed" ON "reminders" ("remind_time") WHERE "state" = 'PENDING' AND "armed_by" IS NULL;
+CREATE INDEX "reminders_unclosed" ON "reminders" ("publish_time") WHERE "state" = 'FIRED';
+CREATE TABLE "reminder_users" ( "user_id" text NOT NULL PRIMARY KEY, "sequence" integer NOT NULL, "all_day_minutes" smallint NULL );

@@ -1,0 +1,9 @@
+CREATE TABLE "preferences" ( "user_id" text NOT NULL PRIMARY KEY, "version" integer NOT NULL, "time_zone" text NOT NULL, "all_day_time" text NOT NULL, "channels" json_text NOT NULL, "email" text NULL, "push_tokens" json_text NOT NULL, "webhook_url" text NULL, "webhook_secret" blob(1) NULL, "quiet_start" text NULL, "quiet_end" text NULL, "digest_time" text NULL, "digest_channels" json_text NULL, "locale" text NOT NULL, "unsubscribed" json_text NOT NULL, "unsubscribe_token" blob(1) NOT NULL, "next_digest_time" integer NULL, "update_time" integer NOT NULL );
+CREATE UNIQUE INDEX "preferences_one_per_token" ON "preferences" ("unsubscribe_token");
+CREATE INDEX "preferences_by_digest" ON "preferences" ("next_digest_time", "user_id") WHERE "next_digest_time" IS NOT NULL;
+CREATE TABLE "deliveries" ( "delivery_id" uuid_text NOT NULL PRIMARY KEY, "kind" text NOT NULL, "subject" text NOT NULL, "channel" text NOT NULL, "user_id" text NOT NULL, "task_id" uuid_text NULL, "reminder_id" uuid_text NULL, "title" text NOT NULL, "content" json_text NOT NULL, "traceparent" text NULL, "tracestate" text NULL, "remind_time" integer NOT NULL, "state" text NOT NULL, "attempts" integer NOT NULL, "wake_time" integer NULL, "postponed" boolean NOT NULL, "reason" text NULL, "create_time" integer NOT NULL, "finish_time" integer NULL );
+CREATE UNIQUE INDEX "deliveries_one_per_channel" ON "deliveries" ("subject", "channel");
+CREATE INDEX "deliveries_by_wake" ON "deliveries" ("channel", "wake_time", "delivery_id") WHERE "wake_time" IS NOT NULL;
+CREATE INDEX "deliveries_by_user" ON "deliveries" ("user_id", "create_time", "delivery_id");
+CREATE INDEX "deliveries_by_task" ON "deliveries" ("task_id", "create_time", "delivery_id") WHERE "task_id" IS NOT NULL;
+CREATE INDEX "deliveries_ended" ON "deliveries" ("finish_time") WHERE "finish_time" IS NOT NULL;
