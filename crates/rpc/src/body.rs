@@ -75,7 +75,7 @@ impl HttpBody for Answer {
             Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(Ok(match frame.into_trailers() {
                 Ok(mut trailers) => {
                     let status = Status::from_header_map(&trailers).unwrap_or_else(|| Status::ok(""));
-                    if this.kind == Kind::Api && status.code() != Code::Ok && status.details().is_empty() {
+                    if this.kind.is_api() && status.code() != Code::Ok && status.details().is_empty() {
                         // Tonic's own, after the handler answered: the answer could not be encoded.
                         let cause = format!("the answer could not be sent: {status}");
                         let explained = this.span.in_scope(|| to_status(&fault::Internal::new(cause)));

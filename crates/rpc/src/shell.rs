@@ -189,11 +189,16 @@ impl UnderWay {
     }
 }
 
+/// What needs no token: the link in a message has all that is needed to be heard.
+const LINKS: [&str; 1] = ["/docket.v1.NotificationService/Unsubscribe"];
+
 /// How the shell treats a service.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Kind {
     /// Docket's API: authenticated, its errors explained.
     Api,
+    /// The same for those who prove themselves by what they were sent: there is no token to ask for, and so no user.
+    Link,
     /// The state of health: open to all, and answered during a drain too.
     Open,
     /// The same for watches of health and for reflection, which end with their client: there are only so many of them.
@@ -210,9 +215,16 @@ impl Kind {
             Self::Open
         } else if port == Port::App && path.starts_with("/dapr.proto.runtime.v1.AppCallback") {
             Self::Callback
+        } else if LINKS.contains(&path) {
+            Self::Link
         } else {
             Self::Api
         }
+    }
+
+    /// Whether its errors are Docket's own.
+    pub(crate) fn is_api(self) -> bool {
+        matches!(self, Self::Api | Self::Link)
     }
 
     fn is_open(self) -> bool {
@@ -237,7 +249,7 @@ where
     if !kind.is_open() && rules.draining.is_cancelled() {
         return refuse(&Unavailable);
     }
-    if kind == Kind::Api {
+    if kind.is_api() {
         if let Err(unknown) = check_compression(request.headers()) {
             return refuse_compression(&unknown);
         }
@@ -246,6 +258,8 @@ where
             Ok(place) => place,
             Err(overloaded) => return refuse(&overloaded),
         };
+    }
+    if kind == Kind::Api {
         let now = rules.clock.now();
         let caller = match caller::admit(&rules.authenticator, rules.port, method, request.headers(), now) {
             Ok(caller) => caller,

@@ -15,6 +15,7 @@ use crate::drain::Drain;
 use crate::envelope::Parts;
 use crate::fault::Refusal;
 use crate::guard::{Guard, Guarded};
+use crate::jobs::data_of;
 use crate::metadata::Metadata;
 use crate::router::{Router, Verdict};
 
@@ -138,7 +139,11 @@ impl AppCallback for Callback {
 
     async fn on_job_event(&self, request: Request<pb::JobEventRequest>) -> Answer<pb::JobEventResponse> {
         let Some(_under_way) = self.drain.begin() else { return Err(to_status(&Unavailable)) };
-        refuse(&Refusal::UnknownJob(request.into_inner().name))
+        let pb::JobEventRequest { name, data, .. } = request.into_inner();
+        match self.router.ring(&name, data_of(data)).await {
+            Ok(()) => Ok(Response::new(pb::JobEventResponse {})),
+            Err(refusal) => refuse(&refusal),
+        }
     }
 }
 

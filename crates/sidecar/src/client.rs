@@ -141,9 +141,22 @@ impl Client {
     /// Whether the sidecar answers and has loaded the pub/sub component. For readiness; its gRPC API has no cheaper
     /// question.
     pub async fn healthy(&self, pubsub: &str) -> bool {
+        self.components().await.is_ok_and(|components| components.iter().any(|name| name == pubsub))
+    }
+
+    /// The name under which the sidecar's app is known: jobs belong to it.
+    pub async fn app_id(&self) -> Result<String, Error> {
+        Ok(self.metadata().await?.id)
+    }
+
+    /// The names of the components that the sidecar has loaded.
+    pub async fn components(&self) -> Result<Vec<String>, Error> {
+        Ok(self.metadata().await?.registered_components.into_iter().map(|one| one.name).collect())
+    }
+
+    async fn metadata(&self) -> Result<pb::GetMetadataResponse, Error> {
         let request = pb::GetMetadataRequest {};
-        let metadata = self.call(request, async |mut dapr, request| dapr.get_metadata(request).await).await;
-        metadata.is_ok_and(|metadata| metadata.registered_components.iter().any(|one| one.name == pubsub))
+        self.call(request, async |mut dapr, request| dapr.get_metadata(request).await).await
     }
 
     /// A channel on which the sidecar passes every call on to another app; for the clients of `docket.v1`.
@@ -151,28 +164,35 @@ impl Client {
         InvocationChannel::new(self.channel.clone(), app_id, self.api_token.as_ref(), self.deadline)
     }
 
-    async fn call<T, R>(
+    pub(crate) async fn call<T, R>(
         &self,
         message: T,
         method: impl AsyncFnOnce(DaprClient<Channel>, Request<T>) -> Result<Response<R>, Status>,
     ) -> Result<R, Error> {
+        self.call_within(self.deadline, message, method).await
+    }
+
+    pub(crate) async fn call_within<T, R>(
+        &self,
+        deadline: Duration,
+        message: T,
+        method: impl AsyncFnOnce(DaprClient<Channel>, Request<T>) -> Result<Response<R>, Status>,
+    ) -> Result<R, Error> {
         let mut request = Request::new(message);
-        request.set_timeout(self.deadline);
+        request.set_timeout(deadline);
         if let Some(Ok(value)) = self.api_token.as_ref().map(|token| token.as_str().parse()) {
             request.metadata_mut().insert(TOKEN_HEADER, value);
         }
         // The header tells the sidecar; this also ends a wait for a connection.
-        match tokio::time::timeout(self.deadline, method(DaprClient::new(self.channel.clone()), request))
-            .await
-        {
+        match tokio::time::timeout(deadline, method(DaprClient::new(self.channel.clone()), request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(match status.code() {
                 Code::Unavailable => Error::Unavailable(Box::new(status)),
                 // tonic's own timer, which runs from the same header, ends a call with CANCELLED.
-                Code::DeadlineExceeded | Code::Cancelled => Error::Deadline(self.deadline),
+                Code::DeadlineExceeded | Code::Cancelled => Error::Deadline(deadline),
                 code => Error::Rejected { code, message: status.message().to_owned() },
             }),
-            Err(_elapsed) => Err(Error::Deadline(self.deadline)),
+            Err(_elapsed) => Err(Error::Deadline(deadline)),
         }
     }
 }

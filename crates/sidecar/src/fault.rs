@@ -47,6 +47,12 @@ pub(crate) enum Refusal {
     /// Nobody armed the job.
     #[error("no handler for job {0:?}")]
     UnknownJob(String),
+    /// The handler of the job failed, and said why in the log; it is triggered again.
+    #[error("job {name:?} failed")]
+    JobFailed {
+        /// The job.
+        name: String,
+    },
 }
 
 impl Fault for Refusal {
@@ -58,6 +64,7 @@ impl Fault for Refusal {
             | Self::UnknownBinding(_)
             | Self::BindingFailed { .. }
             | Self::UnknownJob(_) => Code::Internal,
+            Self::JobFailed { .. } => Code::Unavailable,
         }
     }
 
@@ -69,6 +76,7 @@ impl Fault for Refusal {
             | Self::UnknownBinding(_)
             | Self::BindingFailed { .. }
             | Self::UnknownJob(_) => ErrorReason::Internal,
+            Self::JobFailed { .. } => ErrorReason::Unavailable,
         }
     }
 

@@ -110,6 +110,14 @@ pub trait BindingHandler: Send + Sync + 'static {
     async fn run(&self, data: Bytes, metadata: Metadata) -> Result<(), BoxError>;
 }
 
+/// Reacts to a job whose moment has come.
+#[async_trait]
+pub trait JobHandler: Send + Sync + 'static {
+    /// Does what the job is for. Called again after an error, and now and then after it succeeded; also for a job that was
+    /// taken back or moved meanwhile. The job is gone when it has succeeded.
+    async fn run(&self, name: &str, data: Bytes) -> Result<(), BoxError>;
+}
+
 /// An event that can not be handled, by one handler.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct DeadLetter {

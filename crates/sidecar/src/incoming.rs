@@ -71,7 +71,7 @@ pub(crate) fn key_text(key: &str) -> String {
 }
 
 /// An error and all its causes on one line, so that it can be kept.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
+pub fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {

@@ -10,8 +10,8 @@ use futures::{FutureExt as _, future};
 use crate::batch::Run;
 use crate::config::{Bulk, Config};
 use crate::fault::Refusal;
-use crate::handler::{BindingHandler, DeadLetters, TopicHandler};
-use crate::incoming::Incoming;
+use crate::handler::{BindingHandler, DeadLetters, JobHandler, TopicHandler};
+use crate::incoming::{Incoming, causes};
 use crate::metadata::Metadata;
 use crate::subscriber::{Patience, Subscriber};
 
@@ -44,11 +44,12 @@ pub struct DuplicateHandler {
 /// Hears that all handlers have done with an event, or with some.
 pub type Handled = Arc<dyn Fn() + Send + Sync>;
 
-/// The handlers of every topic and every input binding.
+/// The handlers of every topic, every input binding and every kind of job.
 #[derive(Clone)]
 pub struct Router {
     topics: BTreeMap<(String, String), Vec<Subscriber>>,
     bindings: BTreeMap<String, Arc<dyn BindingHandler>>,
+    jobs: BTreeMap<String, Arc<dyn JobHandler>>,
     patience: Patience,
     keys_in_flight: usize,
     handled: Option<Handled>,
@@ -63,6 +64,7 @@ impl Router {
         Self {
             topics: BTreeMap::new(),
             bindings: BTreeMap::new(),
+            jobs: BTreeMap::new(),
             patience: Patience::new(config, jitter),
             keys_in_flight: config.keys_in_flight.max(1),
             handled: None,
@@ -98,6 +100,12 @@ impl Router {
     /// Sets the handler of an input binding, by the name of its component.
     pub fn binding(mut self, name: &str, handler: Arc<dyn BindingHandler>) -> Self {
         self.bindings.insert(name.to_owned(), handler);
+        self
+    }
+
+    /// Sets the handler of all jobs whose names begin so; the longest beginning counts.
+    pub fn job(mut self, prefix: &str, handler: Arc<dyn JobHandler>) -> Self {
+        self.jobs.insert(prefix.to_owned(), handler);
         self
     }
 
@@ -174,6 +182,22 @@ impl Router {
         let run = AssertUnwindSafe(handler.run(data, metadata)).catch_unwind().await;
         let outcome = run.unwrap_or_else(|_panic| Err("the handler panicked".into()));
         outcome.map_err(|source| Refusal::BindingFailed { name: name.to_owned(), source })
+    }
+
+    /// Runs the handler of a job, for no longer than an event's: the scheduler itself would wait for ever, and give no other
+    /// trigger of this job meanwhile.
+    pub(crate) async fn ring(&self, name: &str, data: Bytes) -> Result<(), Refusal> {
+        let of_job = self.jobs.iter().filter(|(prefix, _)| name.starts_with(prefix.as_str()));
+        let Some((_, handler)) = of_job.max_by_key(|(prefix, _)| prefix.len()) else {
+            return Err(Refusal::UnknownJob(name.to_owned()));
+        };
+        let error = match self.patience.contain(handler.run(name, data)).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => causes(error.as_ref()),
+            Err(end) => end,
+        };
+        tracing::warn!(job = name, error, "job not done; it comes again");
+        Err(Refusal::JobFailed { name: name.to_owned() })
     }
 
     fn route(&self, pubsub: &str, topic: &str) -> Result<&[Subscriber], Refusal> {

@@ -65,7 +65,7 @@ impl Patience {
     }
 
     /// Whatever happens inside, a panic too, ends in time.
-    async fn contain<T>(&self, run: impl Future<Output = T>) -> Result<T, String> {
+    pub(crate) async fn contain<T>(&self, run: impl Future<Output = T>) -> Result<T, String> {
         match tokio::time::timeout(self.handler_timeout, AssertUnwindSafe(run).catch_unwind()).await {
             Ok(Ok(outcome)) => Ok(outcome),
             Ok(Err(_panic)) => Err("panicked".to_owned()),

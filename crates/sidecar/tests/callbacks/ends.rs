@@ -1,11 +1,13 @@
-//! Input bindings, and how everything ends.
+//! Input bindings, jobs, and how everything ends.
 
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use dapr::dapr::proto::runtime::v1 as pb;
-use docket_sidecar::{BindingHandler, BoxError, Delivery, HandlerError, Metadata, TopicHandler};
+use docket_sidecar::{
+    BindingHandler, BoxError, Config, Delivery, HandlerError, JobHandler, Metadata, Router, TopicHandler,
+};
 use futures::FutureExt as _;
 use pb::app_callback_health_check_client::AppCallbackHealthCheckClient;
 use tokio::sync::Notify;
@@ -51,6 +53,53 @@ async fn a_binding_reaches_its_handler() {
     }
     let stranger = pb::BindingEventRequest { name: "bell".to_owned(), ..strike("now") };
     let status = app.callback().on_binding_event(signed(stranger)).await.unwrap_err();
+    assert_eq!(status.code(), Code::Internal);
+}
+
+/// Fails when it is told to, and keeps whose it is.
+struct Alarm(&'static str, Mutex<Vec<String>>);
+
+impl Alarm {
+    fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self(name, Mutex::default()))
+    }
+}
+
+#[async_trait]
+impl JobHandler for Alarm {
+    async fn run(&self, name: &str, data: Bytes) -> Result<(), BoxError> {
+        self.1.lock().unwrap().push(format!("{}: {name}", self.0));
+        match &data[..] {
+            b"fail" => Err("the database is away".into()),
+            b"panic" => panic!("as it is told"),
+            b"hang" => std::future::pending().await,
+            _ => Ok(()),
+        }
+    }
+}
+
+fn ring(name: &str, data: &str) -> pb::JobEventRequest {
+    // As it was scheduled: bytes in an Any.
+    let data = prost_types::Any::from_msg(&data.as_bytes().to_vec()).unwrap();
+    pb::JobEventRequest { name: name.to_owned(), data: Some(data), ..Default::default() }
+}
+
+#[tokio::test]
+async fn a_job_reaches_the_handler_of_the_longest_beginning_of_its_name() {
+    let (some, other) = (Alarm::new("some"), Alarm::new("other"));
+    let jobs = |router: Router| router.job("reminder-", some.clone()).job("reminder-bucket-", other.clone());
+    let app = App::with(Config { handler_timeout_ms: 50, ..config() }, [], jobs).await;
+    for name in ["reminder-task-1", "reminder-bucket-1"] {
+        app.callback().on_job_event(signed(ring(name, "now"))).await.unwrap();
+    }
+    assert_eq!(*some.1.lock().unwrap(), ["some: reminder-task-1"]);
+    assert_eq!(*other.1.lock().unwrap(), ["other: reminder-bucket-1"]);
+    // The scheduler forgets a job that is NOT_FOUND or UNIMPLEMENTED.
+    for data in ["fail", "panic", "hang"] {
+        let status = app.callback().on_job_event(signed(ring("reminder-task-1", data))).await.unwrap_err();
+        assert_eq!(status.code(), Code::Unavailable, "{data}");
+    }
+    let status = app.callback().on_job_event(signed(ring("digest-1", "now"))).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
 }
 
