@@ -1,12 +1,13 @@
-//! Stores every event of a task.
+//! Stores every event of a task, and what became of its reminders.
 
 use async_trait::async_trait;
-use docket_domain::EventKind;
+use docket_domain::{Heard, ReminderEventKind};
 use docket_rpc::TraceContext;
 use docket_sidecar::{Delivery, HandlerError, TopicHandler};
 use docket_store::audit::Entry;
 use docket_store::inbox::Arrival;
-use docket_wire::event;
+use docket_wire::event::DecodeError;
+use docket_wire::{event, preferences_event, reminder_event};
 use serde_json::Value;
 
 use crate::Deps;
@@ -33,15 +34,26 @@ impl Handler {
         Ok(Read { arrival, refills, entry })
     }
 
-    fn entry(&self, delivery: &Delivery) -> Result<Entry, HandlerError> {
+    /// What the log keeps of an event; nothing of preferences, because addresses are not for ever.
+    fn entry(&self, delivery: &Delivery) -> Result<Option<Entry>, HandlerError> {
         fail::fail_point!("audit-hopeless", |_| Err(HandlerError::hopeless("failpoint")));
-        if EventKind::from_event_type(&delivery.event_type).is_none() {
-            return Err(HandlerError::hopeless(format!("unknown event type {}", delivery.event_type)));
+        match Heard::from_event_type(&delivery.event_type) {
+            Some(Heard::Task(_)) => self.of_task(delivery).map(Some),
+            Some(Heard::Reminder(
+                ReminderEventKind::Sent | ReminderEventKind::Failed | ReminderEventKind::Missed,
+            )) => self.of_reminder(delivery).map(Some),
+            // On its way, which is told on a topic of its own.
+            Some(Heard::Reminder(ReminderEventKind::Due)) => Ok(None),
+            Some(Heard::Preferences) => {
+                preferences_event::decode(&delivery.data).map_err(unreadable)?;
+                Ok(None)
+            }
+            None => Err(HandlerError::hopeless(format!("unknown event type {}", delivery.event_type))),
         }
-        let event = event::decode(&delivery.data).map_err(|source| HandlerError::Hopeless {
-            reason: "the event can not be read".to_owned(),
-            source: Some(source.into()),
-        })?;
+    }
+
+    fn of_task(&self, delivery: &Delivery) -> Result<Entry, HandlerError> {
+        let event = event::decode(&delivery.data).map_err(unreadable)?;
         Ok(Entry {
             event_id: delivery.event_id,
             event_type: delivery.event_type.clone(),
@@ -55,6 +67,29 @@ impl Handler {
             trace_id: delivery.trace.as_ref().and_then(|trace| trace_id(&trace.parent)),
         })
     }
+
+    fn of_reminder(&self, delivery: &Delivery) -> Result<Entry, HandlerError> {
+        let notice = reminder_event::decode(&delivery.data).map_err(unreadable)?;
+        // As it was received, with the fields that this version does not know.
+        let after = serde_json::from_slice(&delivery.data).map_err(DecodeError::NotJson);
+        Ok(Entry {
+            event_id: delivery.event_id,
+            event_type: delivery.event_type.clone(),
+            task_id: notice.task_id,
+            user_id: notice.user_id,
+            // It changes nothing of the task.
+            task_version: 0,
+            event_time: delivery.time,
+            record_time: self.deps.clock.now(),
+            before: None,
+            after: after.map_err(unreadable)?,
+            trace_id: delivery.trace.as_ref().and_then(|trace| trace_id(&trace.parent)),
+        })
+    }
+}
+
+fn unreadable(source: DecodeError) -> HandlerError {
+    HandlerError::Hopeless { reason: "the event can not be read".to_owned(), source: Some(source.into()) }
 }
 
 #[async_trait]
@@ -77,7 +112,8 @@ struct Read {
     arrival: Arrival,
     /// It was published again for the log alone, to close a gap: what the inbox says of it does not count.
     refills: bool,
-    entry: Entry,
+    /// What is kept of it.
+    entry: Option<Entry>,
 }
 
 impl Handler {
@@ -95,7 +131,7 @@ impl Handler {
                 Box::pin(async move {
                     let begun = tx.inbox_begin_all(NAME, arrivals, now).await?;
                     let new = events.iter().zip(begun).filter(|(event, begun)| *begun || event.refills);
-                    let new: Vec<&Entry> = new.map(|(event, _)| &event.entry).collect();
+                    let new: Vec<&Entry> = new.filter_map(|(event, _)| event.entry.as_ref()).collect();
                     tx.audit_insert_all(&new).await?;
                     fail::fail_point!("in-handler-before-commit", |_| std::process::abort());
                     Ok(())
@@ -177,6 +213,70 @@ mod tests {
             handler.handle_all(&events[..count].iter().collect::<Vec<_>>()).await.unwrap();
             assert!(stores.statements().count() - before <= 2, "{count}");
             assert_eq!(stored(&store, &events[0]).await, expect, "each once, however often it comes");
+        }
+    }
+
+    fn of(number: u8, kind: &str, data: &'static [u8]) -> Delivery {
+        let event_type = format!("com.todo.{kind}");
+        Delivery { event_type, data: Bytes::from_static(data), ..event(number, &[]) }
+    }
+
+    #[tokio::test]
+    async fn what_became_of_a_reminder_is_kept_beside_its_task() {
+        let (handler, store, _stores) = world().await;
+        let sent = include_bytes!("../../wire/goldens/reminder_event/v1/sent.json");
+        let failed = include_bytes!("../../wire/goldens/reminder_event/v1/failed.json");
+        let missed = include_bytes!("../../wire/goldens/reminder_event/v1/missed.json");
+        let events = [
+            event(1, &[]),
+            of(2, "reminder.sent", sent),
+            of(3, "reminder.failed", failed),
+            of(4, "reminder.missed", missed),
+        ];
+        for _ in 0..2 {
+            handler.handle_all(&events.iter().collect::<Vec<_>>()).await.unwrap();
+        }
+        let task = event::decode(&events[0].data).unwrap();
+        let listing = Listing { task_id: Some(task.task_id), limit: 10, ..Listing::default() };
+        let (entries, _) = store.audit_list(&task.user_id, &listing).await.unwrap();
+        let told: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.event_id, entry.event_type.as_str(), entry.task_version))
+            .collect();
+        // All of one instant: the entry of the task's own version comes after those of none.
+        let expect = [
+            (id(2), "com.todo.reminder.sent", 0),
+            (id(3), "com.todo.reminder.failed", 0),
+            (id(4), "com.todo.reminder.missed", 0),
+            (id(1), "com.todo.task.created", 1),
+        ];
+        assert_eq!(told, expect, "each once");
+        assert_eq!(entries[0].after, serde_json::from_slice::<Value>(sent).unwrap());
+        assert_eq!(entries[0].before, None);
+        let versions = store.audit_versions(None, 10).await.unwrap();
+        let [versions] = versions.as_slice() else { panic!("{versions:?}") };
+        assert_eq!(
+            (versions.highest, versions.missing.as_slice()),
+            (1, &[][..]),
+            "no version is doubled or missing"
+        );
+    }
+
+    #[tokio::test]
+    async fn preferences_are_done_with_and_not_kept() {
+        let (handler, store, _stores) = world().await;
+        let updated = include_bytes!("../../wire/goldens/preferences_event/v1/updated.json");
+        let due = include_bytes!("../../wire/goldens/reminder_event/v1/due.json");
+        let others = [of(1, "preferences.updated", updated), of(2, "reminder.due", due)];
+        handler.handle_all(&others.iter().collect::<Vec<_>>()).await.unwrap();
+        assert_eq!(stored(&store, &event(3, &[])).await, 0);
+        let arrivals: Vec<Arrival> =
+            others.iter().map(|event| Arrival { event: event.event_id, replay: None }).collect();
+        let open = store.inbox_would_begin(NAME, &arrivals).await.unwrap();
+        assert_eq!(open, [false, false], "the receipt is there");
+        for broken in ["preferences.updated", "reminder.sent", "reminder.rung"] {
+            let error = handler.handle(&of(4, broken, b"{}")).await.unwrap_err();
+            assert!(matches!(error, HandlerError::Hopeless { .. }), "{broken}: {error:?}");
         }
     }
 

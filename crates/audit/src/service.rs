@@ -1,6 +1,6 @@
 //! `AuditService`: answers what happened to the caller's tasks.
 
-use docket_domain::{EventKind, TaskId, UserId};
+use docket_domain::{Heard, TaskId, UserId};
 use docket_proto::v1;
 use docket_proto::v1::ErrorReason;
 use docket_proto::v1::audit_service_server::AuditService;
@@ -108,7 +108,7 @@ impl AuditService for Service {
         let question = Question::new("ListAuditEntries", owner, &arguments);
         let listing = Listing {
             task_id: asked.task_id,
-            event_types: asked.kinds.iter().copied().map(EventKind::event_type).map(str::to_owned).collect(),
+            event_types: asked.kinds.iter().copied().map(Heard::event_type).map(str::to_owned).collect(),
             start_time: asked.start,
             end_time: asked.end,
             after: question.cursor(&asked.page_token).or_status()?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use docket_domain::source::Clock;
-use docket_domain::{EventKind, UserId};
+use docket_domain::{EventKind, Heard, UserId};
 use docket_proto::v1;
 use docket_sidecar::{Delivery, HandlerError, TopicHandler};
 use docket_store::Store;
@@ -102,8 +102,9 @@ struct Read<'a> {
 
 impl<'a> Read<'a> {
     fn of(delivery: &'a Delivery) -> Result<Self, HandlerError> {
-        let following = match EventKind::from_event_type(&delivery.event_type) {
-            Some(EventKind::Completed) => following(delivery)?,
+        let following = match Heard::from_event_type(&delivery.event_type) {
+            Some(Heard::Task(EventKind::Completed)) => following(delivery)?,
+            // Nothing follows from these.
             Some(_) => None,
             None => {
                 return Err(HandlerError::hopeless(format!("unknown event type {}", delivery.event_type)));
@@ -301,6 +302,14 @@ mod tests {
         assert!(matches!(&failed, HandlerError::HopelessAmong(places) if places == &[1]), "{failed:?}");
         let alone = world.handler.handle(&events[1]).await.unwrap_err();
         assert!(matches!(alone, HandlerError::Hopeless { .. }), "{alone:?}");
+        let of_others = |number, kind: &str| Delivery {
+            event_type: format!("com.todo.{kind}"),
+            data: Bytes::from_static(b"{}"),
+            ..event(number, "e", "created", "none")
+        };
+        let others = [of_others(4, "reminder.sent"), of_others(5, "preferences.updated")];
+        world.handle(&others).await.unwrap();
+        assert_eq!(world.noted(&others).await, [0, 1], "nothing follows from these");
         let unknown = [event(2, "c", "painted", "none"), event(3, "d", "created", "none")];
         let failed = world.handle(&unknown).await.unwrap_err();
         assert!(matches!(&failed, HandlerError::HopelessAmong(places) if places == &[0]), "{failed:?}");

@@ -1,0 +1,92 @@
+//! What an attempt leaves behind in the ledger. Pure: `now` and the spread of pauses are parameters.
+
+use docket_domain::{DeliveryKind, DeliveryState, Instant, TimeDelta};
+use docket_store::notification::{Delivery, Settled};
+
+use crate::channel::Outcome;
+use crate::config::{Config, Unknown};
+
+/// Begins what is said of a row that waits without having failed.
+const HELD: &str = "waits: ";
+
+/// Rules and moment of a verdict.
+pub(crate) struct Judge<'a> {
+    pub(crate) config: &'a Config,
+    pub(crate) now: Instant,
+    /// From 0 to 1.
+    pub(crate) jitter: f64,
+}
+
+impl Judge<'_> {
+    /// What an attempt came to.
+    pub(crate) fn outcome(&self, delivery: &Delivery, outcome: Outcome) -> Settled {
+        match outcome {
+            Outcome::Sent => self.ended(delivery, DeliveryState::Sent, None),
+            Outcome::Refused(reason) => self.ended(delivery, DeliveryState::Failed, Some(reason)),
+            Outcome::Later(reason) | Outcome::Denied(reason) => {
+                self.again(delivery, DeliveryState::Failed, &reason)
+            }
+            Outcome::Missing { binding } => {
+                let channel = delivery.channel.name();
+                let reason = format!("the sidecar has no output binding {binding:?}, which {channel} needs");
+                self.again(delivery, DeliveryState::Failed, &reason)
+            }
+            Outcome::Unknown(reason) => match self.config.unknown {
+                Unknown::Resend => self.again(delivery, DeliveryState::Unknown, &reason),
+                Unknown::GiveUp => self.ended(delivery, DeliveryState::Unknown, Some(reason)),
+            },
+            Outcome::NotBegun => self.waits(delivery, None, None),
+        }
+    }
+
+    /// It could not be found out whether it is to be sent: it is asked again soon, without longer and longer pauses.
+    pub(crate) fn held(&self, delivery: &Delivery, reason: &str) -> Settled {
+        let reason = format!("{HELD}{reason}");
+        self.after(delivery, DeliveryState::Failed, self.config.pause(1, self.jitter), &reason)
+    }
+
+    /// Quiet hours put it off.
+    pub(crate) fn postponed(&self, delivery: &Delivery, until: Instant) -> Settled {
+        Settled { postponed: true, ..self.waits(delivery, Some(until), None) }
+    }
+
+    /// It is over.
+    pub(crate) fn ended(&self, delivery: &Delivery, state: DeliveryState, reason: Option<String>) -> Settled {
+        Settled {
+            id: delivery.id,
+            attempts: delivery.attempts,
+            state,
+            next_attempt: None,
+            postponed: false,
+            reason,
+            time: self.now,
+        }
+    }
+
+    /// It is tried again, after a pause that grows with the attempts; `end` is what it comes to when it is too late for that.
+    fn again(&self, delivery: &Delivery, end: DeliveryState, reason: &str) -> Settled {
+        let claims = u32::try_from(delivery.attempts).unwrap_or_default();
+        // Claims that only found out that they had to wait do not count as failures.
+        let was_held = delivery.reason.as_ref().is_some_and(|said| said.starts_with(HELD));
+        let attempts = if was_held { 1 } else { claims };
+        self.after(delivery, end, self.config.pause(attempts, self.jitter), reason)
+    }
+
+    fn after(&self, delivery: &Delivery, end: DeliveryState, pause: TimeDelta, reason: &str) -> Settled {
+        // Somebody waits for the answer.
+        if delivery.kind == DeliveryKind::Test {
+            return self.ended(delivery, end, Some(reason.to_owned()));
+        }
+        let last = delivery.remind_time.max(delivery.create_time) + self.config.give_up_time();
+        let next = self.now + pause;
+        if next > last {
+            let reason = format!("given up after {} attempts: {reason}", delivery.attempts);
+            return self.ended(delivery, end, Some(reason));
+        }
+        self.waits(delivery, Some(next), Some(reason.to_owned()))
+    }
+
+    fn waits(&self, delivery: &Delivery, next: Option<Instant>, reason: Option<String>) -> Settled {
+        Settled { next_attempt: next, ..self.ended(delivery, DeliveryState::Pending, reason) }
+    }
+}

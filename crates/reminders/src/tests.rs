@@ -1,0 +1,7 @@
+//! The target as a whole, on SQLite in memory, with a clock and a scheduler that do as they are told.
+
+mod alarms;
+mod following;
+mod service;
+mod triggers;
+mod world;
