@@ -163,7 +163,7 @@ impl Kind {
             Self::UnclearPublishes => &[Role::Tasks],
             Self::CrashPoints => &[Role::Tasks, Role::Audit],
             Self::FailingHandlers => &[Role::Audit, Role::Recurrence],
-            _ => &Role::ALL,
+            _ => &Role::BACKBONE,
         }
     }
 

@@ -30,7 +30,7 @@ impl World {
     /// Starts it.
     pub(crate) async fn start(options: &Options) -> Self {
         let (name, value) = history::SETTING;
-        let members = options.replicas * Role::ALL.len();
+        let members = options.replicas * Role::BACKBONE.len();
         let (postgres, kafka) = tokio::join!(
             Postgres::builder().setting(name, value).start(),
             Kafka::builder().proxies(members).start(),

@@ -104,9 +104,30 @@ pub struct JobEvent {
     /// Names the job.
     #[prost(string, tag = "1")]
     pub name: String,
+    #[prost(message, optional, tag = "2")]
+    data: Option<JobData>,
     /// The method that the app is asked for.
     #[prost(string, tag = "3")]
     pub method: String,
+}
+
+/// What came with a job. Fields as in `google.protobuf.Any`.
+#[derive(Clone, PartialEq, prost::Message)]
+struct JobData {
+    #[prost(string, tag = "1")]
+    type_url: String,
+    #[prost(bytes = "vec", tag = "2")]
+    value: Vec<u8>,
+}
+
+impl JobEvent {
+    /// What a sidecar makes of a job that was scheduled with these bytes.
+    pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        let bytes: Vec<u8> = bytes.into();
+        let type_url = "type.googleapis.com/google.protobuf.BytesValue".to_owned();
+        let data = Some(JobData { type_url, value: prost::Message::encode_to_vec(&bytes) });
+        Self { name: name.to_owned(), data, method: format!("job/{name}") }
+    }
 }
 
 /// An input binding's event. Fields as in Dapr's `BindingEventRequest`.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use docket_proto::v1::audit_service_client::AuditServiceClient;
+use docket_proto::v1::notification_service_client::NotificationServiceClient;
+use docket_proto::v1::reminder_service_client::ReminderServiceClient;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
@@ -19,6 +21,12 @@ pub type Tasks = TaskServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// The audit API, as a user.
 pub type Audit = AuditServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// The API of the reminders, as a user.
+pub type Reminders = ReminderServiceClient<InterceptedService<Channel, Bearer>>;
+
+/// The API of preferences and deliveries, as a user.
+pub type Notification = NotificationServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// A connection that is made on the first call, and again when it broke.
 pub(crate) fn channel(address: SocketAddr) -> Channel {

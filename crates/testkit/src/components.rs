@@ -12,8 +12,14 @@ use crate::kafka::Kafka;
 /// The pub/sub component of dead letters in the production shape.
 const DEAD_LETTERS: &str = "pubsub-dead-letters";
 
+/// The pub/sub component of reminders in the production shape.
+const REMINDERS: &str = "pubsub-reminders";
+
 /// What the production shape calls the app of the task API, where a test has a name of its own.
 const TASKS_APP: &str = "docket-tasks";
+
+/// What it calls the app of the reminders.
+const REMINDERS_APP: &str = "docket-reminders";
 
 /// What a sidecar of the production shape is started with, as `components/kafka/README.md` says.
 const FLAGS: [&str; 3] =
@@ -38,12 +44,17 @@ pub fn components(folder: &str) -> PathBuf {
 
 impl DaprdBuilder {
     /// Gives it `components/kafka` and the flags that belong to it, in place of the resources that it had. `tasks` is the
-    /// app-id of the task API.
+    /// app-id of the task API, and of the reminders unless [`DaprdBuilder::reminders_app`] says otherwise.
     pub fn kafka(self, kafka: &Kafka, connection: Connection, tasks: &str) -> Self {
         match connection {
             Connection::Plain => self.kafka_at(kafka, kafka.address(), connection, tasks),
             Connection::Tls => self.kafka_at(kafka, kafka.tls_address(), connection, tasks),
         }
+    }
+
+    /// Calls the app of the reminders so in its resources.
+    pub(crate) fn reminders_app(self, app_id: &str) -> Self {
+        self.rename(REMINDERS_APP, app_id)
     }
 
     /// The same, through a proxy of the broker's.
@@ -68,6 +79,7 @@ impl DaprdBuilder {
             .resources_of(&components("kafka/common"))
             .resources_of(&components(folder))
             .rename(TASKS_APP, tasks)
+            .rename(REMINDERS_APP, tasks)
             .file(file, &secret.to_string());
         FLAGS.iter().fold(daprd, |daprd, flag| daprd.flag(flag))
     }
@@ -78,18 +90,27 @@ pub(crate) fn dead_letter_topic(topic: &str) -> String {
     format!("{topic}-dlq")
 }
 
-/// The topics of one deployment, as `docket topics` makes them: events, and what could not be handled of them.
+/// The topic of the reminders of a deployment whose events have this topic.
+pub(crate) fn reminders_topic(topic: &str) -> String {
+    format!("{topic}-reminders")
+}
+
+/// The topics of one deployment, as `docket topics` makes them: events, reminders, and what could not be handled of them.
 pub(crate) async fn create_topics(kafka: &Kafka, topic: &str) {
     let bytes = |bytes: u32| BTreeMap::from([("max.message.bytes".to_owned(), bytes.to_string())]);
-    kafka.create_topic_of(topic, 3, bytes(MESSAGE_BYTES)).await;
-    kafka.create_topic_of(&dead_letter_topic(topic), 1, bytes(4 * MESSAGE_BYTES)).await;
+    for topic in [topic, &reminders_topic(topic)] {
+        kafka.create_topic_of(topic, 3, bytes(MESSAGE_BYTES)).await;
+        kafka.create_topic_of(&dead_letter_topic(topic), 1, bytes(4 * MESSAGE_BYTES)).await;
+    }
 }
 
 /// What a Docket is told that has a broker.
-pub(crate) fn broker_settings(topic: &str) -> [(&'static str, &str); 3] {
+pub(crate) fn broker_settings(topic: &str) -> [(&'static str, String); 5] {
     [
-        ("DOCKET_TASKS__TOPIC", topic),
-        ("DOCKET_OUTBOX__CONFIRM", "broker"),
-        ("DOCKET_DEADLETTERS__PUBSUB", DEAD_LETTERS),
+        ("DOCKET_TASKS__TOPIC", topic.to_owned()),
+        ("DOCKET_OUTBOX__CONFIRM", "broker".to_owned()),
+        ("DOCKET_DEADLETTERS__PUBSUB", DEAD_LETTERS.to_owned()),
+        ("DOCKET_REMINDERS__TOPIC", reminders_topic(topic)),
+        ("DOCKET_REMINDERS__PUBSUB", REMINDERS.to_owned()),
     ]
 }

@@ -33,6 +33,7 @@ pub struct DaprdBuilder {
     /// What resources say, and what is said instead.
     names: BTreeMap<String, String>,
     flags: Vec<String>,
+    environment: BTreeMap<String, String>,
     api_token: Option<String>,
     health_threshold: u32,
 }
@@ -62,6 +63,7 @@ impl Daprd {
             files: BTreeMap::new(),
             names: BTreeMap::new(),
             flags: Vec::new(),
+            environment: BTreeMap::new(),
             api_token: None,
             health_threshold: 3,
         }
@@ -112,6 +114,14 @@ impl Daprd {
         headers.extend(token.map(|token| (TOKEN_HEADER, token)));
         let answer = http::exchange(self.http, "POST", path, &headers, body).await;
         answer.unwrap_or_else(|error| panic!("POST {path}: {error}")).0
+    }
+
+    /// The code and the body with which its HTTP API answers a request of its own app; a body that is not empty is JSON.
+    pub async fn call(&self, method: &str, path: &str, body: &str) -> (u16, String) {
+        let mut headers = vec![("content-type", "application/json")];
+        headers.extend(self.api_token.as_deref().map(|token| (TOKEN_HEADER, token)));
+        let answer = http::exchange(self.http, method, path, &headers, body).await;
+        answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
 
     /// Its gRPC API.
@@ -194,6 +204,12 @@ impl DaprdBuilder {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// How long, in seconds, it goes on taking what its app publishes after it was told to end, unless the app is ill before.
     pub fn block_shutdown(self, seconds: u32) -> Self {
         self.flag(&format!("--dapr-block-shutdown-duration={seconds}s"))
@@ -226,6 +242,7 @@ impl DaprdBuilder {
             "--resources-path=resources".to_owned(),
         ]
         .into();
+        program.environment = self.environment;
         // What it tells other sidecars.
         program.environment.insert("DAPR_HOST_IP".to_owned(), "127.0.0.1".to_owned());
         if let Some(token) = self.api_token.clone() {

@@ -11,12 +11,12 @@ use docket_store::Schema;
 use docket_store::dead_letters::{Filter, Listing};
 use futures::future::join_all;
 
-use crate::components::dead_letter_topic;
+use crate::components::{dead_letter_topic, reminders_topic};
 use crate::kafka::Kafka;
 use crate::postgres::Database;
 use crate::scheduler::Scheduler;
 use crate::storage::Opened;
-use crate::user::User;
+use crate::user::{Servers, User};
 use crate::{PATIENCE, wait_for};
 pub use builder::FleetBuilder;
 pub use member::{Links, Member};
@@ -32,11 +32,19 @@ pub enum Role {
     Audit,
     /// Keeps what could not be handled.
     DeadLetters,
+    /// Fires reminders when they are due.
+    Reminders,
+    /// Sends what people are to know.
+    Notification,
 }
 
 impl Role {
     /// All of them, in the order in which they are started.
-    pub const ALL: [Self; 4] = [Self::Tasks, Self::Recurrence, Self::Audit, Self::DeadLetters];
+    pub const ALL: [Self; 6] =
+        [Self::Tasks, Self::Recurrence, Self::Audit, Self::DeadLetters, Self::Reminders, Self::Notification];
+
+    /// Those that every fleet has.
+    pub const BACKBONE: [Self; 4] = [Self::Tasks, Self::Recurrence, Self::Audit, Self::DeadLetters];
 
     /// The name, as in `docket serve --target`.
     pub const fn name(self) -> &'static str {
@@ -45,6 +53,8 @@ impl Role {
             Self::Recurrence => "recurrence",
             Self::Audit => "audit",
             Self::DeadLetters => "deadletters",
+            Self::Reminders => "reminders",
+            Self::Notification => "notification",
         }
     }
 
@@ -87,7 +97,7 @@ impl Fleet {
     }
 
     /// The replicas of a target.
-    pub fn of(&self, role: Role) -> impl Iterator<Item = &Member> {
+    pub fn of(&self, role: Role) -> impl Iterator<Item = &Member> + Clone {
         self.members.iter().filter(move |member| member.role() == role)
     }
 
@@ -109,15 +119,23 @@ impl Fleet {
         replicas.nth(index).unwrap_or_else(|| panic!("there is no {}-{index}", role.name()))
     }
 
-    /// The API as this user, once for each replica of the task API. What it asks the audit log goes to a replica of that.
+    /// The API as this user, once for each replica of the task API. What it asks others goes to a replica of those.
     pub fn user(&self, name: &str) -> Vec<User> {
-        let logs: Vec<&Member> = self.of(Role::Audit).collect();
         let tasks = self.of(Role::Tasks).enumerate();
         tasks
             .map(|(index, tasks)| {
-                let log = logs[index % logs.len()];
-                let token = tasks.docket.token(name);
-                User::across(tasks.docket.public_channel(), log.docket.public_channel(), &token)
+                // Where there are none, the call is refused by one that does not have it.
+                let channel = |role| {
+                    let member = self.of(role).cycle().nth(index).unwrap_or(tasks);
+                    member.docket.public_channel()
+                };
+                let servers = Servers {
+                    tasks: tasks.docket.public_channel(),
+                    audit: channel(Role::Audit),
+                    reminders: channel(Role::Reminders),
+                    notification: channel(Role::Notification),
+                };
+                User::across(servers, &tasks.docket.token(name))
             })
             .collect()
     }
@@ -137,19 +155,32 @@ impl Fleet {
         &self.topic
     }
 
-    /// The topic of what could not be handled of them.
+    /// The topic of the reminders that are due.
+    pub fn reminders_topic(&self) -> String {
+        reminders_topic(&self.topic)
+    }
+
+    /// The topic of what could not be handled of the events.
     pub fn dead_letter_topic(&self) -> String {
         dead_letter_topic(&self.topic)
     }
 
     /// The groups in which the sidecars consume, each with its topic.
     pub fn groups(&self) -> Vec<(String, String)> {
-        let group = |role: Role| self.member(role, 0).app_id().to_owned();
-        vec![
-            (group(Role::Audit), self.topic.clone()),
-            (group(Role::Recurrence), self.topic.clone()),
-            (format!("{}-dead-letters", group(Role::DeadLetters)), self.dead_letter_topic()),
-        ]
+        let app_id = |role: Role| self.of(role).next().map(|member| member.app_id().to_owned());
+        let reminders = self.reminders_topic();
+        let groups = [
+            (app_id(Role::Audit), self.topic.clone()),
+            (app_id(Role::Recurrence), self.topic.clone()),
+            (app_id(Role::Reminders), self.topic.clone()),
+            (app_id(Role::Notification).map(|app| format!("{app}-reminders")), reminders.clone()),
+            (app_id(Role::DeadLetters).map(|app| format!("{app}-dead-letters")), self.dead_letter_topic()),
+            (
+                app_id(Role::DeadLetters).map(|app| format!("{app}-dead-letters")),
+                dead_letter_topic(&reminders),
+            ),
+        ];
+        groups.into_iter().filter_map(|(group, topic)| Some((group?, topic))).collect()
     }
 
     /// Waits until every process serves, and every sidecar delivers.

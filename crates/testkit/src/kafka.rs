@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
-use std::path::{Path, PathBuf};
 
 pub use docket_kafka::{Access, Client, Error, Group, Login, NewTopic, Record, Stored, Topic};
 use tokio::sync::OnceCell;
 
+use crate::java::java;
 use crate::port::Port;
 use crate::process::{Process, Program};
-use crate::{PATIENCE, Proxy, tool, wait_for};
+use crate::{PATIENCE, Proxy, wait_for};
 use certificate::Certificate;
 pub use topics::Topics;
 
@@ -23,16 +23,6 @@ const USER: &str = "docket";
 
 /// The listener that brokers would use among themselves, and that no proxy stands before.
 const DIRECT: &str = "DIRECT";
-
-/// What a small virtual machine starts fastest with.
-const JAVA: [&str; 6] = [
-    "-Xmx256m",
-    "-XX:+UseSerialGC",
-    "-XX:TieredStopAtLevel=1",
-    "-XX:-UsePerfData",
-    "-XX:+ExitOnOutOfMemoryError",
-    "-Dlog4j2.configurationFile=log4j2.xml",
-];
 
 /// What is logged, and how.
 const LOGGING: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
@@ -375,21 +365,14 @@ async fn format(process: &Process, users: &BTreeMap<String, String>) {
 
 /// What a class of Kafka's is run with.
 fn arguments(class: &str) -> Vec<String> {
-    let jars = tool("TOOL_KAFKA").join("*").display().to_string();
-    let before = JAVA.into_iter().map(str::to_owned);
-    before.chain(["-cp".to_owned(), jars, class.to_owned()]).collect()
+    let logging = [("log4j2.configurationFile", "log4j2.xml".to_owned())];
+    crate::java::arguments("TOOL_KAFKA", &logging, class)
 }
 
 /// Who somebody logs in as, in the words of Java.
 fn jaas(password: &str) -> String {
     let module = "org.apache.kafka.common.security.scram.ScramLoginModule";
     format!("{module} required username=\"{USER}\" password=\"{password}\";")
-}
-
-/// The Java that `JAVA_HOME` names, else that of the search path.
-fn java() -> PathBuf {
-    let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
-    home.map_or_else(|| PathBuf::from("java"), |home| Path::new(&home).join("bin").join("java"))
 }
 
 fn write(process: &Process, name: &str, text: &str) {

@@ -1,17 +1,22 @@
-//! Real processes for tests: PostgreSQL, Kafka, daprd, scheduler, docket.
+//! Real processes for tests: PostgreSQL, Kafka, a mail server, daprd, scheduler, docket.
 #![doc = include_str!("../README.md")]
 
 pub mod callback;
+mod channels;
 mod client;
 mod components;
 mod daprd;
 mod docket;
 mod fleet;
+mod gateway;
 mod guard;
 pub mod history;
+mod hooks;
 mod http;
+mod java;
 pub mod kafka;
 mod load;
+pub mod mail;
 mod port;
 pub mod postgres;
 mod process;
@@ -24,23 +29,26 @@ mod storage;
 mod user;
 mod wait;
 
-pub use client::{Audit, Bearer, Tasks};
+pub use client::{Audit, Bearer, Notification, Reminders, Tasks};
 pub use components::{Connection, components};
 pub use daprd::{Daprd, DaprdBuilder};
 pub use docket::{Docket, DocketBuilder};
 pub use fleet::{Fleet, FleetBuilder, Links, Member, Role};
+pub use gateway::Gateway;
+pub use hooks::{Answer, Hook, Hooks};
 pub use kafka::Kafka;
 pub use load::{Chore, Load};
+pub use mail::Mail;
 pub use nix::sys::signal::Signal;
 pub use port::Port;
 pub use postgres::{Database, Postgres, Shutdown};
 pub use process::{Account, Process, Program};
-pub use proxy::{End, Proxy, Way};
+pub use proxy::{End, Loss, Proxy, Way};
 pub use replicas::{Replicas, ReplicasBuilder, expect_shares};
 pub use scheduler::{Scheduler, SchedulerBuilder};
 pub use stack::{Stack, StackBuilder};
 pub use storage::{Opened, Storage};
-pub use user::{User, at, due, once, repeating};
+pub use user::{Servers, User, at, due, once, repeating};
 pub use wait::wait_for;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 //! It runs on a thread of its own, so that a test which blocks its runtime does not hold up the traffic.
 
 mod connection;
+mod loss;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +20,8 @@ use tokio::task::JoinSet;
 use crate::port::Port;
 use crate::{PATIENCE, wait_for};
 use connection::Connection;
+pub use loss::Loss;
+use loss::Losses;
 
 /// Which way bytes go.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,6 +67,8 @@ struct Network {
     forgotten: Option<u64>,
     to_target: Flow,
     to_client: Flow,
+    /// Which answers it loses.
+    losses: Option<Arc<Losses>>,
 }
 
 /// How bytes go one way.
@@ -87,6 +92,7 @@ struct Traffic {
     open: AtomicU64,
     to_target: AtomicU64,
     to_client: AtomicU64,
+    lost: AtomicU64,
 }
 
 impl Proxy {
@@ -157,6 +163,18 @@ impl Proxy {
     pub fn forget(&self) {
         let connections = self.connections();
         self.change(|network| network.forgotten = Some(connections));
+    }
+
+    /// Loses what the target answers to the next so many clients who say this text, which the target gets: they cannot know
+    /// what it did. Until [`Proxy::heal`]. Each connection counts once.
+    pub fn lose_answers_to(&self, text: &[u8], times: u64, how: Loss) {
+        let losses = Losses { text: text.to_owned(), how, left: AtomicU64::new(times) };
+        self.change(|network| network.losses = Some(Arc::new(losses)));
+    }
+
+    /// How many answers it has lost so far: the target has given them.
+    pub fn answers_lost(&self) -> u64 {
+        self.traffic.lost.load(Ordering::SeqCst)
     }
 
     /// Puts the network in order. Returns when it accepts connections.

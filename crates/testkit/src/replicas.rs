@@ -25,7 +25,7 @@ pub struct ReplicasBuilder {
 pub struct Replicas {
     stacks: Vec<Stack>,
     // Ends last.
-    _scheduler: Scheduler,
+    scheduler: Scheduler,
 }
 
 impl Replicas {
@@ -46,6 +46,11 @@ impl Replicas {
     /// All of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Stack> {
         self.stacks.iter()
+    }
+
+    /// The scheduler that they share.
+    pub fn scheduler(&mut self) -> &mut Scheduler {
+        &mut self.scheduler
     }
 
     /// Waits until no event is on its way any more, whichever replica has it.
@@ -72,7 +77,7 @@ impl ReplicasBuilder {
         self.database.migrate(&self.binary).await;
         let scheduler = Scheduler::builder().start().await;
         let starts = self.stacks.into_iter().map(|stack| stack.launch(Some(scheduler.port())));
-        Replicas { stacks: join_all(starts).await, _scheduler: scheduler }
+        Replicas { stacks: join_all(starts).await, scheduler }
     }
 }
 

@@ -6,6 +6,9 @@ use crate::port::Port;
 use crate::process::{Process, Program};
 use crate::{http, tool};
 
+/// Where it keeps its jobs, in its own folder.
+const DATA: &str = "data";
+
 /// A scheduler to be started.
 #[derive(Debug)]
 pub struct SchedulerBuilder {
@@ -49,6 +52,15 @@ impl Scheduler {
         self.spawn();
         self.ready().await;
     }
+
+    /// Kills it if it runs, and starts it again without any job that it had.
+    pub async fn wipe(&mut self) {
+        self.kill();
+        let data = self.folder().join(DATA);
+        std::fs::remove_dir_all(&data).unwrap_or_else(|error| panic!("{}: {error}", data.display()));
+        self.spawn();
+        self.ready().await;
+    }
 }
 
 impl SchedulerBuilder {
@@ -69,7 +81,7 @@ impl SchedulerBuilder {
             format!("--healthz-port={}", health.port()),
             "--enable-metrics=false".to_owned(),
             "--log-level=warn".to_owned(),
-            "--etcd-data-dir=data".to_owned(),
+            format!("--etcd-data-dir={DATA}"),
             "--etcd-client-listen-address=127.0.0.1".to_owned(),
             format!("--etcd-client-port={}", client.number()),
             format!("--etcd-initial-cluster=dapr-scheduler-server-0=http://127.0.0.1:{}", peer.number()),

@@ -1,11 +1,15 @@
 //! One user of the API, and what tests do as one over and over.
 
+mod notices;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use docket_proto::v1;
 use docket_proto::v1::audit_service_client::AuditServiceClient;
+use docket_proto::v1::notification_service_client::NotificationServiceClient;
 use docket_proto::v1::recurrence::{Pattern, Rule};
+use docket_proto::v1::reminder_service_client::ReminderServiceClient;
 use docket_proto::v1::task::Due;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use futures::stream::{self, StreamExt as _};
@@ -13,7 +17,7 @@ use pbjson_types::Timestamp;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::client::{Audit, Bearer, Tasks};
+use crate::client::{Audit, Bearer, Notification, Reminders, Tasks};
 use crate::{PATIENCE, wait_for};
 
 /// How many calls a user has under way when there are many to make.
@@ -24,6 +28,21 @@ const IN_FLIGHT: usize = 16;
 pub struct User {
     tasks: Tasks,
     audit: Audit,
+    reminders: Reminders,
+    notification: Notification,
+}
+
+/// Which process serves which API.
+#[derive(Clone, Debug)]
+pub struct Servers {
+    /// The task API.
+    pub tasks: Channel,
+    /// The audit log.
+    pub audit: Channel,
+    /// The reminders.
+    pub reminders: Channel,
+    /// The preferences and deliveries.
+    pub notification: Channel,
 }
 
 /// A task that is never due.
@@ -66,15 +85,18 @@ pub fn due(task: &v1::Task) -> String {
 impl User {
     /// With this token.
     pub fn new(channel: Channel, token: &str) -> Self {
-        Self::across(channel.clone(), channel, token)
+        let [tasks, audit, reminders] = std::array::from_fn(|_| channel.clone());
+        Self::across(Servers { tasks, audit, reminders, notification: channel }, token)
     }
 
-    /// With this token, where the task API and the audit log are served by different processes.
-    pub fn across(tasks: Channel, audit: Channel, token: &str) -> Self {
+    /// With this token, where several processes serve the API.
+    pub fn across(servers: Servers, token: &str) -> Self {
         let bearer = Bearer::new(token);
         Self {
-            tasks: TaskServiceClient::with_interceptor(tasks, bearer.clone()),
-            audit: AuditServiceClient::with_interceptor(audit, bearer),
+            tasks: TaskServiceClient::with_interceptor(servers.tasks, bearer.clone()),
+            audit: AuditServiceClient::with_interceptor(servers.audit, bearer.clone()),
+            reminders: ReminderServiceClient::with_interceptor(servers.reminders, bearer.clone()),
+            notification: NotificationServiceClient::with_interceptor(servers.notification, bearer),
         }
     }
 
@@ -86,6 +108,16 @@ impl User {
     /// The audit API.
     pub fn audit(&self) -> Audit {
         self.audit.clone()
+    }
+
+    /// The API of the reminders.
+    pub fn reminder_service(&self) -> Reminders {
+        self.reminders.clone()
+    }
+
+    /// The API of preferences and deliveries.
+    pub fn notification_service(&self) -> Notification {
+        self.notification.clone()
     }
 
     /// Creates a task.
@@ -184,7 +216,8 @@ impl User {
         assert!(series.is_empty(), "tasks that nobody asked for: {series:?}");
     }
 
-    /// What the audit log has of a task, oldest first; nothing when it has not heard of it.
+    /// What the audit log has of a task's changes, oldest first; nothing when it has not heard of it. What it has of the
+    /// task's reminders, which are no versions, is left out.
     pub async fn story_of(&self, task: &v1::Task) -> Vec<v1::AuditEntry> {
         let request = v1::ListAuditEntriesRequest {
             task_id: task.task_id.clone(),
@@ -192,7 +225,9 @@ impl User {
             ..v1::ListAuditEntriesRequest::default()
         };
         match self.audit().list_audit_entries(request).await {
-            Ok(page) => page.into_inner().entries,
+            Ok(page) => {
+                page.into_inner().entries.into_iter().filter(|entry| entry.task_version > 0).collect()
+            }
             Err(status) if status.code() == Code::NotFound => Vec::new(),
             Err(status) => panic!("ListAuditEntries: {status}"),
         }

@@ -14,6 +14,10 @@ pub(crate) struct Args {
     /// Runs the unit ring alone: needs nothing but Rust.
     #[arg(long)]
     unit: bool,
+    /// Runs the release ring alone: tests like those of the default ring that take minutes each, ignored by it with this
+    /// reason.
+    #[arg(long, conflicts_with = "unit")]
+    release_ring: bool,
     /// What each test program gets: a part of a test's name, say.
     #[arg(last = true, value_name = "ARGS")]
     rest: Vec<String>,
@@ -25,28 +29,36 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     // Before the first test runs, so that nobody waits for minutes to hear that something is missing.
     let plan = if args.unit { None } else { Some(Plan::new(&Tool::TEST)?) };
 
-    heading(start, "unit ring");
-    let mut unit = workspace::cargo();
-    unit.args(["test", "--workspace"]);
-    process::run(unit.arg("--").args(&args.rest)).context("the unit ring failed")?;
+    if !args.release_ring {
+        heading(start, "unit ring");
+        let mut unit = workspace::cargo();
+        unit.args(["test", "--workspace"]);
+        process::run(unit.arg("--").args(&args.rest)).context("the unit ring failed")?;
+    }
 
     let Some(plan) = plan else {
         heading(start, "the unit ring passed");
         return Ok(());
     };
 
-    heading(start, "tools of the default ring");
+    let ring = if args.release_ring { "release ring" } else { "default ring" };
+    heading(start, &format!("tools of the {ring}"));
     let tools = plan.carry_out()?;
-    let mut default = workspace::cargo();
+    let mut tests = workspace::cargo();
     for tool in Tool::TEST {
         eprintln!("    {}", tools.of(tool)?.display());
-        default.env(tool.variable(), tools.of(tool)?);
+        tests.env(tool.variable(), tools.of(tool)?);
     }
 
-    heading(start, "default ring, against a real sidecar, PostgreSQL and Kafka");
+    heading(start, &format!("{ring}, against real sidecars, PostgreSQL, Kafka and a mail server"));
     // Of the whole workspace, so that its features are those of the unit ring and nothing else is compiled twice.
-    default.args(["test", "--workspace", "--features", &workspace::default_ring()?, "--test", "e2e_*"]);
-    process::run(default.arg("--").args(&args.rest)).context("the default ring failed")?;
-    heading(start, "the unit ring and the default ring passed");
+    tests.args(["test", "--workspace", "--features", &workspace::default_ring()?, "--test", "e2e_*", "--"]);
+    if args.release_ring {
+        // One after another: they time what an outage does.
+        tests.args(["--ignored", "--test-threads=1", "--nocapture"]);
+    }
+    process::run(tests.args(&args.rest)).with_context(|| format!("the {ring} failed"))?;
+    let passed = if args.release_ring { "the release ring" } else { "the unit ring and the default ring" };
+    heading(start, &format!("{passed} passed"));
     Ok(())
 }

@@ -15,14 +15,21 @@ use crate::workspace::{self, DEFAULT_RING};
 const MOST_LINES: usize = 450;
 
 /// The crates of which no one may use another: they meet in events, in the contract or in `docket-domain`.
-const TARGETS: [&str; 4] = ["docket-audit", "docket-deadletters", "docket-recurrence", "docket-tasks"];
+const TARGETS: [&str; 6] = [
+    "docket-audit",
+    "docket-deadletters",
+    "docket-notification",
+    "docket-recurrence",
+    "docket-reminders",
+    "docket-tasks",
+];
 
 /// Crates that only some may use.
 const RESERVED: [(&str, &[&str]); 5] = [
     ("dapr", &["docket-sidecar", "docket-bench"]),
     ("docket-kafka", &["docket-server", "docket-testkit"]),
-    // The last two for tests alone, which lay traps in the database.
-    ("sea-orm", &["docket-store", "docket-migration", "docket-audit", "docket-outbox"]),
+    // The last three for tests alone, which lay traps in the database.
+    ("sea-orm", &["docket-store", "docket-migration", "docket-audit", "docket-outbox", "docket-reminders"]),
     ("sea-orm-migration", &["docket-migration"]),
     ("tokio-postgres", &["docket-testkit"]),
 ];

@@ -7,10 +7,13 @@ use std::path::Path;
 use futures::future::join_all;
 
 use super::{Fleet, Links, Member, Role};
+use crate::channels::Channels;
 use crate::components::{Connection, broker_settings, create_topics};
 use crate::daprd::Daprd;
 use crate::docket::Docket;
+use crate::hooks::Hooks;
 use crate::kafka::Kafka;
+use crate::mail::Mail;
 use crate::postgres::Database;
 use crate::proxy::Proxy;
 use crate::scheduler::Scheduler;
@@ -25,6 +28,8 @@ pub struct FleetBuilder<'a> {
     connection: Connection,
     replicas: BTreeMap<Role, usize>,
     environment: Vec<(Option<Role>, String, String)>,
+    /// By which messages get to people.
+    channels: Channels,
     bulk: Option<u16>,
     health_threshold: Option<u32>,
 }
@@ -68,14 +73,36 @@ impl<'a> FleetBuilder<'a> {
             database,
             kafka,
             connection: Connection::Plain,
-            replicas: Role::ALL.into_iter().map(|role| (role, 1)).collect(),
+            replicas: Role::BACKBONE.into_iter().map(|role| (role, 1)).collect(),
             environment: Vec::new(),
+            channels: Channels::default(),
             bulk: Some(100),
             health_threshold: None,
         }
     }
 
-    /// So many replicas of each target; one unless told otherwise.
+    /// With the targets of reminders and of messages to people, which a fleet does not have otherwise. As many replicas of
+    /// each as of the task API so far.
+    pub fn reminders(mut self) -> Self {
+        let count = self.replicas.get(&Role::Tasks).copied().unwrap_or(1);
+        self.replicas.extend([(Role::Reminders, count), (Role::Notification, count)]);
+        self
+    }
+
+    /// Lets mails be sent to this server; sets what the target must know for it.
+    pub fn mail(mut self, mail: &Mail) -> Self {
+        self.channels.mail(mail);
+        self
+    }
+
+    /// Lets push messages and webhooks be sent to this server; sets what the target must know for it. Push messages come to
+    /// `/v1/projects/example/messages:send`.
+    pub fn hooks(mut self, hooks: &Hooks) -> Self {
+        self.channels.hooks(hooks);
+        self
+    }
+
+    /// So many replicas of each target that it has; one unless told otherwise.
     pub fn replicas(mut self, count: usize) -> Self {
         self.replicas.values_mut().for_each(|replicas| *replicas = count);
         self
@@ -130,7 +157,7 @@ impl<'a> FleetBuilder<'a> {
         create_topics(self.kafka, &names.topic).await;
         let scheduler = Scheduler::builder().start().await;
         let places =
-            Role::ALL.into_iter().flat_map(|role| (0..self.replicas[&role]).map(move |index| (role, index)));
+            self.replicas.iter().flat_map(|(role, count)| (0..*count).map(move |index| (*role, index)));
         let places: Vec<_> = places.collect();
         let through = self.kafka.proxies() >= places.len();
         let starts = places.into_iter().enumerate().map(|(number, (role, index))| {
@@ -157,6 +184,8 @@ impl<'a> FleetBuilder<'a> {
             Some(proxy) => daprd.kafka_through(self.kafka, proxy, &tasks),
             None => daprd.kafka(self.kafka, self.connection, &tasks),
         };
+        let (reminders, outside) = (names.app_id(Role::Reminders), role == Role::Notification);
+        let mut daprd = daprd.reminders_app(&reminders);
         let mut docket = Docket::builder(self.binary).storage(&Storage::Postgres(self.database.clone()));
         let links = Links {
             database: Proxy::start(self.database.address()).await,
@@ -168,11 +197,18 @@ impl<'a> FleetBuilder<'a> {
             .sidecar(links.sidecar.address().port(), &names.api_token, &names.app_api_token)
             .env("DOCKET_TARGETS", role.name())
             .env("DOCKET_AUTH__SECRET", &names.secret)
-            .env("DOCKET_RECURRENCE__TASKS_APP_ID", &tasks);
+            .env("DOCKET_RECURRENCE__TASKS_APP_ID", &tasks)
+            .env("DOCKET_NOTIFICATION__TASKS_APP_ID", &tasks)
+            .env("DOCKET_NOTIFICATION__REMINDERS_APP_ID", &reminders);
+        if outside {
+            daprd = self.channels.of(daprd, &app_id);
+            docket =
+                self.channels.settings().iter().fold(docket, |docket, (name, value)| docket.env(name, value));
+        }
         if let Some(bulk) = self.bulk {
             docket = docket.env("DOCKET_DAPR__BULK__MAX_MESSAGES", &bulk.to_string());
         }
-        let settings = broker_settings(&names.topic).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = broker_settings(&names.topic).map(|(name, value)| (name.to_owned(), value));
         let asked = self.environment.iter().filter(|(of, ..)| of.is_none_or(|of| of == role));
         let asked = asked.map(|(_, name, value)| (name.clone(), value.clone()));
         for (name, value) in settings.into_iter().chain(asked) {

@@ -1,8 +1,8 @@
 //! Reads what a run has left in PostgreSQL and in Kafka.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use docket_domain::EventKind;
+use docket_domain::{EventKind, Heard};
 use docket_proto::{event as proto, v1};
 use prost::Message as _;
 use serde_json::Value;
@@ -68,9 +68,10 @@ impl History {
         let stored = sources.kafka.read(sources.topic).await;
         let client = sources.database.superuser_client().await;
         let letters = letters(&client, sources.topic).await;
+        let others = stored.iter().filter_map(of_no_task).collect();
         let mut consumers = Vec::new();
         for name in [AUDIT, RECURRENCE] {
-            consumers.push(consumer(&client, name, &letters).await);
+            consumers.push(consumer(&client, name, &letters, &others).await);
         }
         Self {
             calls,
@@ -146,7 +147,7 @@ async fn entries(client: &Client) -> Vec<Entry> {
     let sql = format!(
         "SELECT event_id::text, event_type, task_id::text, user_id, task_version, trace_id,
             after::text, {ORDER} AS committed
-         FROM audit.audit_entries"
+         FROM audit.audit_entries WHERE task_version > 0"
     );
     let entry = |row: &Row| {
         let kind: &str = row.get("event_type");
@@ -182,7 +183,8 @@ async fn letters(client: &Client, topic: &str) -> Vec<Letter> {
     rows.iter().filter(|row| row.get::<_, &str>("topic") == topic).map(letter).collect()
 }
 
-async fn consumer(client: &Client, name: &str, letters: &[Letter]) -> Consumer {
+/// What a consumer did with changes of tasks. That it heard of `others` is not told; that it gave one up is.
+async fn consumer(client: &Client, name: &str, letters: &[Letter], others: &HashSet<Uuid>) -> Consumer {
     let sql = format!("SELECT handler, event_id::text, state, {ORDER} AS committed FROM {name}.inbox");
     let mine = |handler: &str| handler == name || EVERYBODY.contains(&handler);
     let open = letters.iter().filter(|letter| mine(&letter.handler) && !letter.replayed);
@@ -194,6 +196,7 @@ async fn consumer(client: &Client, name: &str, letters: &[Letter]) -> Consumer {
     for row in rows(client, &sql).await.iter().filter(|row| mine(row.get("handler"))) {
         let event = id(row, "event_id");
         match row.get::<_, &str>("state") {
+            "DONE" if others.contains(&event) => {}
             "DONE" => consumer.done.push(Done { event, order: row.get("committed") }),
             "DEAD" => drop(consumer.dead.insert(event)),
             other => panic!("an inbox row is {other:?}"),
@@ -225,6 +228,15 @@ fn message(stored: &Stored) -> Message {
 
 fn header<'a>(stored: &'a Stored, name: &str) -> Option<&'a str> {
     std::str::from_utf8(stored.headers.get(name)?).ok()
+}
+
+/// The id of an event of Docket's that tells of no change of a task: of a reminder, or of preferences.
+fn of_no_task(stored: &Stored) -> Option<Uuid> {
+    let envelope: Value = serde_json::from_slice(stored.value.as_deref()?).ok()?;
+    match Heard::from_event_type(envelope["type"].as_str()?)? {
+        Heard::Task(_) => None,
+        Heard::Reminder(_) | Heard::Preferences => envelope["id"].as_str()?.parse().ok(),
+    }
 }
 
 /// The task's event in a CloudEvent; nothing when it is something else.
@@ -310,6 +322,16 @@ mod tests {
 
     #[test]
     fn what_is_no_event_of_a_task_is_none() {
+        for (kind, other) in [
+            ("task.created", false),
+            ("task.painted", false),
+            ("reminder.sent", true),
+            ("preferences.updated", true),
+        ] {
+            let event = stored(&format!(r#"{{"id":"{ID}","type":"com.todo.{kind}","data":{{}}}}"#), &[]);
+            assert_eq!(of_no_task(&event), other.then(|| ID.parse().unwrap()), "{kind}");
+            assert!(message(&event).event.is_none());
+        }
         for value in ["", "{", "{}", r#"{"id":"x","type":"com.todo.task.created"}"#, r#"{"id":null}"#] {
             assert_eq!(message(&stored(value, &[])).event, None, "{value}");
         }

@@ -114,7 +114,8 @@ impl Shows for v1::ListAuditEntriesResponse {
             let content = Content::of_entry(entry);
             answer(&entry.task_id, &entry.user_id, entry.task_version, content)
         };
-        self.entries.iter().map(shown).collect()
+        // Version 0 tells of a reminder.
+        self.entries.iter().filter(|entry| entry.task_version > 0).map(shown).collect()
     }
 }
 

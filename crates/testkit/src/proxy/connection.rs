@@ -13,6 +13,7 @@ use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::loss::Fate;
 use super::{End, Flow, Network, Traffic};
 
 /// How much is read at once.
@@ -40,6 +41,9 @@ struct Pipe<'a> {
     /// Tells the ways of all connections apart.
     number: u64,
     bytes: &'a AtomicU64,
+    /// Whether it has what the client says; the target's answers otherwise.
+    forth: bool,
+    fate: &'a Fate<'a>,
 }
 
 /// What is on its way, and when it arrives.
@@ -107,14 +111,17 @@ impl Connection {
     async fn carry(&mut self, target: &mut TcpStream) -> std::io::Result<()> {
         let (from_client, to_client) = self.client.split();
         let (from_target, to_target) = target.split();
-        let to = |flow, way, bytes| Pipe {
+        let fate = Fate::new(self.network.clone(), &self.traffic.lost);
+        let to = |flow, forth: bool, bytes| Pipe {
             network: self.network.clone(),
             flow,
-            number: 2 * self.number + way,
+            number: 2 * self.number + u64::from(!forth),
             bytes,
+            forth,
+            fate: &fate,
         };
-        let forth = to(|network| network.to_target, 0, &self.traffic.to_target);
-        let back = to(|network| network.to_client, 1, &self.traffic.to_client);
+        let forth = to(|network| network.to_target, true, &self.traffic.to_target);
+        let back = to(|network| network.to_client, false, &self.traffic.to_client);
         tokio::try_join!(forth.carry(from_client, to_target), back.carry(from_target, to_client))?;
         Ok(())
     }
@@ -140,6 +147,11 @@ impl Pipe<'_> {
                 _ = network.wait_for(|network| (self.flow)(network) == Flow::Held) => continue,
                 read = from.read(&mut chunk) => read?,
             };
+            if self.forth {
+                self.fate.hear(&chunk[..read]);
+            } else {
+                self.fate.pass().await?;
+            }
             let flow = (self.flow)(&network.borrow());
             let delay = match flow {
                 Flow::Free | Flow::Held => Duration::ZERO,

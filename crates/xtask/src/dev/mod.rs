@@ -3,6 +3,7 @@
 mod child;
 mod guide;
 mod http;
+mod mail;
 mod ports;
 mod stack;
 
@@ -31,11 +32,22 @@ pub(crate) struct Args {
     /// The port of the API.
     #[arg(long, value_name = "PORT", default_value_t = 7600)]
     public_port: u16,
+    /// Sends mail to a server of its own, where it can be read, and not into the log. Needs Java.
+    #[arg(long)]
+    mail: bool,
 }
 
 /// What `dev` leaves in the folder of the data, and `--reset` removes. Nothing else there is touched.
-const KEPT: [&str; 7] =
-    ["docket.db", "docket.db.lock", "docket.db-wal", "docket.db-shm", "secret", "scheduler", "logs"];
+const KEPT: [&str; 8] = [
+    "docket.db",
+    "docket.db.lock",
+    "docket.db-wal",
+    "docket.db-shm",
+    "secret",
+    "scheduler",
+    "logs",
+    mail::SECRETS,
+];
 
 /// Runs until Ctrl-C.
 pub(crate) fn run(args: Args) -> Result<()> {
@@ -48,7 +60,9 @@ pub(crate) fn run(args: Args) -> Result<()> {
     }
     let data = std::path::absolute(&args.data).context("--data is no path")?;
     let _lock = claim(&data)?;
-    let plan = Plan::new(&Tool::DEV)?;
+    let mail = args.mail.then_some(Tool::Mail);
+    let tools: Vec<Tool> = Tool::DEV.into_iter().chain(mail).collect();
+    let plan = Plan::new(&tools)?;
 
     heading(start, "building docket (debug: it starts sooner than an optimized one)");
     process::run(workspace::cargo().args(["build", "--package", "docket-server", "--bin", "docket"]))?;
@@ -63,7 +77,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let mut stack = Stack::new(data, public, docket, tools)?;
+        let mut stack = Stack::new(data, public, docket, tools, args.mail)?;
         let done = tokio::select! {
             done = serve(&mut stack, start) => done,
             () = signals.next() => Ok(()),

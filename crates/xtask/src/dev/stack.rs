@@ -1,4 +1,4 @@
-//! The three programs, wired together.
+//! The programs, wired together.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,16 +10,17 @@ use anyhow::{Context as _, Result, bail};
 
 use super::child::Child;
 use super::http;
+use super::mail::{self, Mail};
 use super::ports::{self, Port};
 use crate::guard::Guard;
-use crate::tools::{Paths, Tool};
+use crate::tools::{self, Paths, Tool};
 use crate::workspace;
 
 /// How long each part may take to become ready.
 const LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Scheduler, `docket` and sidecar.
+/// Scheduler, `docket` and sidecar, and a mail server if there is to be one.
 #[derive(Debug)]
 pub(crate) struct Stack {
     data: PathBuf,
@@ -28,6 +29,7 @@ pub(crate) struct Stack {
     tools: Paths,
     public: SocketAddr,
     ports: Ports,
+    mail: Option<Mail>,
     /// Shown by the sidecar to `docket`, so that nobody else can deliver events. New for each run.
     app_token: String,
     /// Shown by `docket` to the sidecar, so that nobody else can publish through it, or end it. New for each run.
@@ -50,17 +52,24 @@ struct Ports {
 }
 
 impl Stack {
-    /// Prepares the folders and the ports.
-    pub(crate) fn new(data: PathBuf, public: SocketAddr, docket: PathBuf, tools: Paths) -> Result<Self> {
+    /// Prepares the folders and the ports, those of a mail server only if there is to be one.
+    pub(crate) fn new(
+        data: PathBuf,
+        public: SocketAddr,
+        docket: PathBuf,
+        tools: Paths,
+        mail: bool,
+    ) -> Result<Self> {
         let logs = data.join("logs");
         fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-        let [app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer] =
+        let [app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer, smtp, mail_api] =
             ports::after(public.port())?;
+        let mail = mail.then(|| Mail::new(smtp, mail_api));
         let ports = Ports { app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer };
         let (app_token, api_token) = (random_hex(32)?, random_hex(32)?);
         let guard = Guard::start()?;
         let children = Vec::new();
-        Ok(Self { data, logs, docket, tools, public, ports, app_token, api_token, guard, children })
+        Ok(Self { data, logs, docket, tools, public, ports, mail, app_token, api_token, guard, children })
     }
 
     /// Where the data is.
@@ -93,14 +102,20 @@ impl Stack {
         self.ports.scheduler.address()
     }
 
+    /// Where mail to an address can be read, if there is a mail server.
+    pub(crate) fn mailbox(&self, address: &str) -> Option<String> {
+        self.mail.as_ref().map(|mail| mail.box_of(address))
+    }
+
     /// A tool.
     pub(crate) fn tool(&self, tool: Tool) -> Result<&Path> {
         self.tools.of(tool)
     }
 
-    /// Starts all three and waits until each is ready.
+    /// Starts all and waits until each is ready.
     pub(crate) async fn start(&mut self) -> Result<()> {
         self.start_scheduler().await?;
+        self.start_mail().await?;
         // The sidecar waits for the app to listen, and the app is ready when it has the sidecar.
         self.start_docket().await?;
         self.start_sidecar().await?;
@@ -124,12 +139,14 @@ impl Stack {
         }
     }
 
-    /// Stops all: what uses the scheduler first.
+    /// Stops all: what uses the others first.
     pub(crate) async fn stop(&mut self) {
         match &mut self.children[..] {
-            [docket, sidecar, scheduler] => {
+            [docket, sidecar, used @ ..] => {
                 tokio::join!(docket.stop(), sidecar.stop());
-                scheduler.stop().await;
+                for child in used {
+                    child.stop().await;
+                }
             }
             // The start was interrupted.
             some => {
@@ -165,6 +182,9 @@ impl Stack {
         docket.env("DOCKET_DATABASE__URL", format!("sqlite:{}", self.data.join("docket.db").display()));
         docket.env("DOCKET_DAPR__ENDPOINT", format!("http://{}", self.ports.grpc.address()));
         docket.env("APP_API_TOKEN", &self.app_token).env("DAPR_API_TOKEN", &self.api_token);
+        if self.mail.is_some() {
+            docket.envs(Mail::settings());
+        }
         docket
     }
 
@@ -187,8 +207,17 @@ impl Stack {
         for port in [scheduler, health, etcd_client, etcd_peer] {
             port.release();
         }
-        self.adopt(Child::spawn("scheduler", command, &self.logs)?)?;
+        self.adopt(0, Child::spawn("scheduler", command, &self.logs)?)?;
         self.wait_for("scheduler", async || http::get(health_address, "/healthz").await.map(drop)).await
+    }
+
+    async fn start_mail(&mut self) -> Result<()> {
+        let Some(mail) = &mut self.mail else { return Ok(()) };
+        mail.write_secrets(&self.data)?;
+        let command = mail.command(&tools::java()?, self.tools.of(Tool::Mail)?);
+        let (address, path) = mail.readiness();
+        self.adopt(0, Child::spawn("mail", command, &self.logs)?)?;
+        self.wait_for("mail", async || http::get(address, path).await.map(drop)).await
     }
 
     async fn start_docket(&mut self) -> Result<()> {
@@ -196,7 +225,7 @@ impl Stack {
         command.arg("serve").arg(format!("--public-address={}", self.public));
         command.arg(format!("--app-address={}", self.ports.app.address()));
         self.ports.app.release();
-        self.adopt(Child::spawn_aloud("docket", command, &self.logs)?)?;
+        self.adopt(0, Child::spawn_aloud("docket", command, &self.logs)?)?;
         let app = self.ports.app.address();
         self.wait_for("docket", async || {
             tokio::net::TcpStream::connect(app).await.map(drop).map_err(|error| error.to_string())
@@ -225,6 +254,11 @@ impl Stack {
             format!("--dapr-internal-grpc-port={}", internal.number()),
             "--enable-metrics=false".to_owned(),
         ]);
+        if self.mail.is_some() {
+            for folder in mail::RESOURCES {
+                command.arg(format!("--resources-path={}", workspace::root().join(folder).display()));
+            }
+        }
         // What it tells other sidecars on this machine.
         command.env("DAPR_HOST_IP", "127.0.0.1");
         command.env("APP_API_TOKEN", &self.app_token).env("DAPR_API_TOKEN", &self.api_token);
@@ -232,14 +266,14 @@ impl Stack {
         for port in [http, grpc, internal] {
             port.release();
         }
-        self.adopt(Child::spawn("daprd", command, &self.logs)?)?;
+        self.adopt(1, Child::spawn("daprd", command, &self.logs)?)?;
         self.wait_for("daprd", async || http::get(http_address, "/v1.0/healthz").await.map(drop)).await
     }
 
-    /// Keeps the scheduler, which comes first, at the end: it is stopped last.
-    fn adopt(&mut self, child: Child) -> Result<()> {
+    /// Keeps a child at its place in the order in which they are stopped.
+    fn adopt(&mut self, place: usize, child: Child) -> Result<()> {
         self.guard.watch(child.group())?;
-        self.children.insert(self.children.len().saturating_sub(1), child);
+        self.children.insert(place.min(self.children.len()), child);
         Ok(())
     }
 

@@ -1,9 +1,13 @@
 //! The programs that the commands use: found on the machine, else built once into a cache folder. PostgreSQL is not
-//! built, but installed; Kafka is brought by Maven.
+//! built, but installed; Kafka and the mail server are brought by Maven.
 
 mod apt;
 mod build;
+mod dapr;
+mod jars;
+mod java;
 mod kafka;
+mod mail;
 mod postgres;
 mod recipe;
 mod version;
@@ -55,21 +59,28 @@ pub(crate) enum Tool {
     Pgbench,
     /// The folder of Kafka's jars.
     Kafka,
+    /// The folder of the mail server's jar.
+    Mail,
 }
 
 impl Tool {
     /// What `dev` uses.
     pub(crate) const DEV: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Grpcurl];
     /// What the tests of the default ring use.
-    pub(crate) const TEST: [Self; 4] = [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka];
+    pub(crate) const TEST: [Self; 5] =
+        [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka, Self::Mail];
     /// What `bench` uses.
     pub(crate) const BENCH: [Self; 2] = [Self::Postgres, Self::Pgbench];
     /// What `bench backbone` uses.
     pub(crate) const BACKBONE: [Self; 3] = [Self::Daprd, Self::Postgres, Self::Kafka];
+    /// What `bench reminders` uses.
+    pub(crate) const REMINDERS: [Self; 4] = [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka];
     /// What `dapr init` installs.
     const DAPR: [Self; 2] = [Self::Daprd, Self::Scheduler];
+    /// What is folders of jars, which Java runs.
+    const JAVA: [Self; 2] = [Self::Kafka, Self::Mail];
     #[cfg(test)]
-    const BUILT: [Self; 7] = [
+    const BUILT: [Self; 8] = [
         Self::Daprd,
         Self::Scheduler,
         Self::Grpcurl,
@@ -77,6 +88,7 @@ impl Tool {
         Self::CargoDeny,
         Self::CargoFuzz,
         Self::Kafka,
+        Self::Mail,
     ];
 
     /// The name of its file.
@@ -91,10 +103,12 @@ impl Tool {
             Self::Postgres => "postgres",
             Self::Pgbench => "pgbench",
             Self::Kafka => "kafka",
+            Self::Mail => "mail",
         }
     }
 
-    /// The variable that names the file to use (the folder, for PostgreSQL and Kafka), whatever else is installed.
+    /// The variable that names the file to use (the folder, for PostgreSQL and what Java runs), whatever else is
+    /// installed.
     pub(crate) const fn variable(self) -> &'static str {
         match self {
             Self::Daprd => "TOOL_DAPRD",
@@ -106,13 +120,16 @@ impl Tool {
             Self::Postgres => "TOOL_POSTGRES",
             Self::Pgbench => "TOOL_PGBENCH",
             Self::Kafka => "TOOL_KAFKA",
+            Self::Mail => "TOOL_MAIL",
         }
     }
 
     /// Whether this file is the tool, and new enough.
     fn accepts(self, file: &Path) -> Result<(), String> {
-        if self == Self::Kafka {
-            return kafka::accepts(file);
+        match self {
+            Self::Kafka => return kafka::accepts(file),
+            Self::Mail => return mail::accepts(file),
+            _ => {}
         }
         if !process::is_program(file) {
             return Err("is not a program".to_owned());
@@ -139,7 +156,7 @@ impl Tool {
             Self::Grpcurl => return Err("is not grpcurl".to_owned()),
             Self::Pgbench if answer.contains("(PostgreSQL)") => return Ok(()),
             Self::Postgres | Self::Pgbench => return Err("is not of PostgreSQL".to_owned()),
-            Self::Buf | Self::CargoDeny | Self::CargoFuzz | Self::Kafka => {
+            Self::Buf | Self::CargoDeny | Self::CargoFuzz | Self::Kafka | Self::Mail => {
                 match Version::parse(&Recipe::of(self).map_err(|error| error.to_string())?.version) {
                     Some(version) => version,
                     None => return Ok(()),
@@ -147,6 +164,7 @@ impl Tool {
             }
         };
         match Version::find(&answer) {
+            Some(version) if version >= oldest && self == Self::Daprd => dapr::has_components(file),
             Some(version) if version >= oldest => Ok(()),
             Some(version) => Err(format!("is version {version}; {oldest} or newer is needed")),
             None => Err(format!("does not say a version; {oldest} or newer is needed")),
@@ -157,8 +175,8 @@ impl Tool {
     fn find(self) -> Result<Option<PathBuf>> {
         match self {
             Self::Postgres => return postgres::find(),
-            Self::Kafka => {
-                let named = kafka::find()?;
+            Self::Kafka | Self::Mail => {
+                let named = if self == Self::Kafka { kafka::find()? } else { mail::find()? };
                 return if named.is_some() { Ok(named) } else { Recipe::of(self)?.built() };
             }
             _ => {}
@@ -194,8 +212,8 @@ pub(crate) struct Plan {
     missing: Vec<Recipe>,
     /// What comes with PostgreSQL, which is not there.
     of_postgres: Vec<Tool>,
-    /// The packages that Kafka needs.
-    for_kafka: Vec<&'static str>,
+    /// The packages without which nothing of Java runs.
+    for_java: Vec<&'static str>,
 }
 
 impl Plan {
@@ -205,7 +223,7 @@ impl Plan {
             found: BTreeMap::new(),
             missing: Vec::new(),
             of_postgres: Vec::new(),
-            for_kafka: Vec::new(),
+            for_java: Vec::new(),
         };
         for &tool in tools {
             match tool.find()? {
@@ -219,10 +237,11 @@ impl Plan {
         if !plan.of_postgres.is_empty() {
             postgres::check_prerequisites()?;
         }
-        if tools.contains(&Tool::Kafka) {
-            let missing = plan.missing.iter().any(|recipe| recipe.tool == Tool::Kafka);
-            plan.for_kafka = kafka::prerequisites(missing)?;
-        }
+        let of_java = |tools: &mut dyn Iterator<Item = Tool>| -> Vec<&'static str> {
+            tools.filter(|tool| Tool::JAVA.contains(tool)).map(Tool::name).collect()
+        };
+        let missing = of_java(&mut plan.missing.iter().map(|recipe| recipe.tool));
+        plan.for_java = java::prerequisites(&of_java(&mut tools.iter().copied()), &missing)?;
         build::check_prerequisites(&plan.missing)?;
         Ok(plan)
     }
@@ -236,8 +255,8 @@ impl Plan {
             let path = tool.find()?.with_context(|| format!("{} is still missing", tool.name()))?;
             self.found.insert(tool, path);
         }
-        if !self.for_kafka.is_empty() {
-            kafka::install(&self.for_kafka)?;
+        if !self.for_java.is_empty() {
+            java::install(&self.for_java)?;
         }
         for recipe in self.missing {
             let file = build::build(&recipe)?;
@@ -256,6 +275,11 @@ impl Paths {
     pub(crate) fn of(&self, tool: Tool) -> Result<&Path> {
         self.0.get(&tool).map(PathBuf::as_path).with_context(|| format!("{} was not asked for", tool.name()))
     }
+}
+
+/// The Java that runs what is made of jars.
+pub(crate) fn java() -> Result<PathBuf> {
+    java::found().map_err(anyhow::Error::msg)
 }
 
 /// Finds or builds.
@@ -293,7 +317,8 @@ mod tests {
     fn judged(tool: Tool, says: &str) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join(tool.name());
-        script(&file, &format!("echo '{says}' >&2\nexit 1"));
+        let inside: String = dapr::methods().map(|method| format!("# {method}\n")).collect();
+        script(&file, &format!("{inside}echo '{says}' >&2\nexit 1"));
         tool.accepts(&file)
     }
 
@@ -318,6 +343,14 @@ mod tests {
         check(Tool::Scheduler, "Error: unknown flag: --trust-anchors-file", Err(old));
         check(Tool::Grpcurl, "grpcurl dev build <no version set>", Ok(()));
         check(Tool::Buf, "1.2.0", Err("is version 1.2.0"));
+    }
+
+    #[test]
+    fn sidecar_is_taken_with_all_components_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("daprd");
+        script(&file, "echo 1.18.3");
+        assert_eq!(Tool::Daprd.accepts(&file), Err("was built without bindings.smtp".to_owned()));
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Recipe {
     /// The recipe of a tool.
     pub(crate) fn of(tool: Tool) -> Result<Self> {
         let (folder, module, package, takes) = match tool {
-            Tool::Daprd => ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/daprd", "5 minutes"),
+            // Ours, and at Dapr's version: see there.
+            Tool::Daprd => ("dapr", "github.com/dapr/dapr", "./cmd/daprd", "5 minutes"),
             Tool::Scheduler => {
                 ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/scheduler", "2 minutes")
             }
@@ -67,7 +68,8 @@ impl Recipe {
             Tool::Buf => ("buf", "github.com/bufbuild/buf", "github.com/bufbuild/buf/cmd/buf", "3 minutes"),
             Tool::CargoDeny => return Ok(Self::of_crate(tool, CARGO_DENY, "2 minutes")),
             Tool::CargoFuzz => return Ok(Self::of_crate(tool, CARGO_FUZZ, "1 minute")),
-            Tool::Kafka => return Self::of_kafka(),
+            Tool::Kafka => return Self::of_maven(tool, "kafka.version", "1 minute"),
+            Tool::Mail => return Self::of_maven(tool, "greenmail.version", "10 seconds"),
             Tool::Postgres | Tool::Pgbench => bail!("PostgreSQL is installed, and not built"),
         };
         let folder = workspace::root().join("crates/xtask/tools").join(folder);
@@ -96,12 +98,15 @@ impl Recipe {
         Self { tool, version: version.to_owned(), takes, from: From::Crate }
     }
 
-    fn of_kafka() -> Result<Self> {
-        let folder = workspace::root().join("crates/xtask/tools/kafka");
+    /// The Maven project of its name, of which this property is the version.
+    fn of_maven(tool: Tool, property: &str, takes: &'static str) -> Result<Self> {
+        let folder = workspace::root().join("crates/xtask/tools").join(tool.name());
         let file = folder.join("pom.xml");
         let project = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let version = property(&project, "kafka.version").context("no pom.xml pins Kafka")?.to_owned();
-        Ok(Self { tool: Tool::Kafka, version, takes: "1 minute", from: From::Maven(folder) })
+        let version = self::property(&project, property)
+            .with_context(|| format!("no pom.xml pins {}", tool.name()))?
+            .to_owned();
+        Ok(Self { tool, version, takes, from: From::Maven(folder) })
     }
 
     /// The folder in which the result is kept. Its name changes with everything that goes into the build.
@@ -258,13 +263,17 @@ mod tests {
     }
 
     #[test]
-    fn pinned_kafka_is_new_enough() {
-        let recipe = Recipe::of(Tool::Kafka).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        for jar in ["kafka_2.13", "kafka-tools"] {
-            fs::write(folder.path().join(format!("{jar}-{}.jar", recipe.version)), "").unwrap();
-        }
-        assert_eq!(Tool::Kafka.accepts(folder.path()), Ok(()));
+    fn pinned_jars_are_new_enough() {
+        let check = |tool: Tool, jars: &[&str]| {
+            let recipe = Recipe::of(tool).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            for jar in jars {
+                fs::write(folder.path().join(format!("{jar}-{}.jar", recipe.version)), "").unwrap();
+            }
+            assert_eq!(tool.accepts(folder.path()), Ok(()), "{recipe:?}");
+        };
+        check(Tool::Kafka, &["kafka_2.13", "kafka-tools"]);
+        check(Tool::Mail, &["greenmail-standalone"]);
     }
 
     #[test]
