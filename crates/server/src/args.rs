@@ -35,6 +35,8 @@ pub enum Command {
     Token(Token),
     /// Looks after what could not be handled: a client of the server's `DeadLetterService`.
     Dlq(Box<crate::dlq::Dlq>),
+    /// Looks after one's own reminders, and how one is told: a client of the server.
+    Remind(Box<crate::remind::Remind>),
     /// Compares the topics on Kafka with what they should be, or makes them so.
     Topics {
         /// Which of the two; `check` when absent.

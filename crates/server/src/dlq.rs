@@ -1,24 +1,24 @@
 //! `docket dlq`: looks after what could not be handled, as a client of the server.
 
 mod args;
-mod client;
 mod show;
 
 use std::collections::HashSet;
-use std::io::Write as _;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use docket_domain::LetterState;
 use docket_proto::v1;
-use serde_json::Value;
+use docket_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
+use docket_rpc::auth::DEAD_LETTERS_ADMIN;
 use tonic::Status;
 use tonic_types::StatusExt as _;
 
 pub use args::{Action, Dlq, Filter, Which};
-use client::Client;
 
 use crate::args::Format;
+use crate::client::{self, Connection, Refused};
 use crate::config::Config;
+use crate::terminal::{look, note, say};
 
 /// The most letters of one call that changes letters.
 const MOST: usize = 1_000;
@@ -26,18 +26,13 @@ const MOST: usize = 1_000;
 /// The most letters of one page.
 const PAGE: u32 = 500;
 
-/// What the call came to, if it failed. Its text is the server's.
-#[derive(Debug, thiserror::Error)]
-#[error("{} ({:?}{})", .0.message(), .0.code(), reason(.0))]
-struct Refused(Status);
-
-fn reason(status: &Status) -> String {
-    status.get_details_error_info().map(|info| format!(", {}", info.reason)).unwrap_or_default()
-}
+/// The most bytes of an answer. A letter has the bytes of a message, which brokers limit to a few megabytes.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// `docket dlq`.
 pub async fn run(config: &Config, asked: Dlq) -> anyhow::Result<()> {
-    let client = client::connect(config, &asked).await?;
+    let connection = client::connect(config, &asked.server, &[DEAD_LETTERS_ADMIN]).await?;
+    let client = DeadLetterServiceClient::new(connection).max_decoding_message_size(MAX_ANSWER_BYTES);
     let mut desk = Desk { client, format: asked.format };
     match asked.action {
         Action::List { filter, limit } => desk.list(&filter, limit).await,
@@ -50,7 +45,7 @@ pub async fn run(config: &Config, asked: Dlq) -> anyhow::Result<()> {
 }
 
 struct Desk {
-    client: Client,
+    client: DeadLetterServiceClient<Connection>,
     format: Format,
 }
 
@@ -238,20 +233,4 @@ impl Desk {
 fn about(status: &Status) -> Option<String> {
     let info = status.get_details_error_info()?;
     info.metadata.get("dead_letter_id").cloned()
-}
-
-fn look(format: Format, text: impl FnOnce() -> String, json: impl FnOnce() -> Value) -> String {
-    match format {
-        Format::Text => text(),
-        Format::Json => json().to_string(),
-    }
-}
-
-fn say(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
-}
-
-/// What is about the answer, and no part of it.
-fn note(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stderr(), "{line}").context("cannot write to standard error")
 }

@@ -26,7 +26,8 @@ impl Identity {
         let secret =
             config.auth.load_secret(&config.secret_file()).context("auth: the secret cannot be had")?;
         let authenticator = Authenticator::open(&config.auth, secret.as_ref()).await?;
-        let service_token = match config.dapr.enabled && config.runs(Target::Recurrence) {
+        let calls = config.runs(Target::Recurrence) || config.runs(Target::Notification);
+        let service_token = match config.dapr.enabled && calls {
             true => Some(Arc::new(ServiceToken::open(&config.auth, secret.as_ref(), clock).await?)),
             false => None,
         };

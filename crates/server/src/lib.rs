@@ -3,14 +3,17 @@
 
 pub mod app;
 pub mod args;
+pub mod client;
 pub mod commands;
 pub mod config;
 pub mod dlq;
 mod identity;
 pub mod logging;
+pub mod remind;
 pub mod retention;
 pub mod source;
 pub mod spans;
 pub mod target;
+mod terminal;
 pub mod topics;
 pub mod verify;

@@ -6,7 +6,7 @@ use clap::Parser as _;
 use docket_server::app::App;
 use docket_server::args::{Args, AuditAction, Command, Way};
 use docket_server::config::{Config, Flags};
-use docket_server::{commands, dlq, logging, topics};
+use docket_server::{commands, dlq, logging, remind, topics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +47,7 @@ async fn run(config: Config, command: Option<Command>) -> anyhow::Result<ExitCod
         None | Some(Command::Serve(_)) => serve(config).await,
         Some(Command::Migrate { way }) => commands::migrate(&config, way.unwrap_or(Way::Up)).await,
         Some(Command::Dlq(asked)) => dlq::run(&config, *asked).await,
+        Some(Command::Remind(asked)) => remind::run(&config, *asked).await,
         Some(Command::Token(token)) => commands::token(&config, &token),
         Some(Command::Config { action }) => commands::config(&config, action),
         Some(Command::Audit { action: AuditAction::Verify(verify) }) => {

@@ -33,6 +33,11 @@ pub struct Config {
     pub published_days: u32,
     /// Dead letters after they were replayed or discarded; those that nobody has dealt with are kept. Default 90.
     pub dead_letters_days: u32,
+    /// Reminders after they came to an end, and what is known of tasks that are over; the same is asked of it as of
+    /// `inbox_days`. Default 90.
+    pub reminders_days: u32,
+    /// Messages to people after they were sent or given up. Default 90.
+    pub deliveries_days: u32,
     /// How long the broker keeps an event of tasks; `docket topics` sees to it. Default 7.
     pub topic_days: u32,
     /// How long after its first failure a dead letter is replayed to all handlers of its topic; later it goes to the handler
@@ -49,6 +54,8 @@ impl Default for Config {
             idempotency_keys_days: 8,
             published_days: 30,
             dead_letters_days: 90,
+            reminders_days: 90,
+            deliveries_days: 90,
             topic_days: 7,
             replay_window_days: 14,
             cycle_seconds: 60,
@@ -71,6 +78,8 @@ impl Config {
             ("idempotency_keys_days", self.idempotency_keys_days),
             ("published_days", self.published_days),
             ("dead_letters_days", self.dead_letters_days),
+            ("reminders_days", self.reminders_days),
+            ("deliveries_days", self.deliveries_days),
             ("topic_days", self.topic_days),
             ("replay_window_days", self.replay_window_days),
         ];
@@ -86,30 +95,30 @@ impl Config {
                 self.idempotency_keys_days
             ));
         }
-        faults.extend(self.forgetful_inboxes());
+        faults.extend(self.forgetful("inbox_days", self.inbox_days));
+        faults.extend(self.forgetful("reminders_days", self.reminders_days));
         if !(1..=86_400).contains(&self.cycle_seconds) {
             faults.push(format!("retention.cycle_seconds must be 1 to 86400, not {}", self.cycle_seconds));
         }
         faults
     }
 
-    /// Why the inboxes could forget an event that still comes.
+    /// Why the inboxes could forget an event that still comes, or the reminders how far a task had come.
     ///
     /// A handler may have been done with it as soon as it was in the topic, and another one fail when it had waited there
     /// for as long as it is kept. The last replay to all is a window later, and waits in the topic for as long again.
-    fn forgetful_inboxes(&self) -> Option<String> {
-        if self.inbox_days == 0 {
+    fn forgetful(&self, key: &str, days: u32) -> Option<String> {
+        if days == 0 {
             return None;
         }
         let comes = [("topic_days", self.topic_days), ("replay_window_days", self.replay_window_days)];
-        if let Some((key, _)) = comes.into_iter().find(|(_, days)| *days == 0) {
-            return Some(format!("retention.inbox_days must be 0 (for ever), because retention.{key} is"));
+        if let Some((other, _)) = comes.into_iter().find(|(_, days)| *days == 0) {
+            return Some(format!("retention.{key} must be 0 (for ever), because retention.{other} is"));
         }
         let least = self.topic_days.saturating_mul(2).saturating_add(self.replay_window_days);
-        (self.inbox_days < least).then(|| {
+        (days < least).then(|| {
             format!(
-                "retention.inbox_days must be 0 (for ever) or at least 2 * retention.topic_days + retention.replay_window_days, which is {least}, not {}",
-                self.inbox_days
+                "retention.{key} must be 0 (for ever) or at least 2 * retention.topic_days + retention.replay_window_days, which is {least}, not {days}"
             )
         })
     }
@@ -126,6 +135,8 @@ impl Config {
             Kind::IdempotencyKeys => self.idempotency_keys_days,
             Kind::Published => self.published_days,
             Kind::DeadLetters => self.dead_letters_days,
+            Kind::Reminders => self.reminders_days,
+            Kind::Deliveries => self.deliveries_days,
         }
     }
 }
@@ -137,6 +148,8 @@ enum Kind {
     IdempotencyKeys,
     Published,
     DeadLetters,
+    Reminders,
+    Deliveries,
 }
 
 impl Kind {
@@ -146,13 +159,17 @@ impl Kind {
             Self::IdempotencyKeys => "idempotency_keys",
             Self::Published => "published",
             Self::DeadLetters => "dead_letters",
+            Self::Reminders => "reminders",
+            Self::Deliveries => "deliveries",
         }
     }
 
     /// How many rows one statement deletes.
     const fn batch(self) -> u64 {
         match self {
-            Self::Inbox | Self::IdempotencyKeys | Self::Published => BATCH,
+            Self::Inbox | Self::IdempotencyKeys | Self::Published | Self::Reminders | Self::Deliveries => {
+                BATCH
+            }
             Self::DeadLetters => LETTERS_BATCH,
         }
     }
@@ -163,6 +180,8 @@ impl Kind {
             Schema::Tasks => &[Self::Inbox, Self::IdempotencyKeys, Self::Published],
             Schema::Recurrence | Schema::Audit => &[Self::Inbox],
             Schema::DeadLetters => &[Self::Inbox, Self::DeadLetters],
+            Schema::Reminders => &[Self::Inbox, Self::Reminders],
+            Schema::Notification => &[Self::Inbox, Self::Deliveries],
         }
     }
 
@@ -173,6 +192,8 @@ impl Kind {
             Self::IdempotencyKeys => store.purge_idempotency_keys(before, limit).await,
             Self::Published => store.purge_published(before, limit).await,
             Self::DeadLetters => store.purge_dead_letters(before, limit).await,
+            Self::Reminders => store.purge_reminders(before, limit).await,
+            Self::Deliveries => store.purge_deliveries(before, limit).await,
         }
     }
 }
@@ -262,28 +283,40 @@ impl Purge {
 mod tests {
     use super::*;
 
-    /// The faults of these days.
-    fn faults(inbox_days: u32, topic_days: u32, replay_window_days: u32) -> Vec<String> {
-        Config { inbox_days, topic_days, replay_window_days, ..Config::default() }.faults()
-    }
-
     #[test]
-    fn inboxes_outlast_every_event_that_may_come() {
+    fn nothing_is_forgotten_before_every_event_of_it_has_come() {
         assert_eq!(Config::default().faults(), [""; 0]);
-        for (inbox, topic, window) in [(28, 7, 14), (3, 1, 1), (0, 7, 14), (0, 0, 14), (0, 7, 0), (0, 0, 0)] {
-            assert_eq!(faults(inbox, topic, window), [""; 0], "{inbox} {topic} {window}");
+        for key in ["inbox_days", "reminders_days"] {
+            let faults = |days, topic_days, replay_window_days| {
+                let all = Config {
+                    inbox_days: 0,
+                    reminders_days: 0,
+                    topic_days,
+                    replay_window_days,
+                    ..Config::default()
+                };
+                match key {
+                    "inbox_days" => Config { inbox_days: days, ..all }.faults(),
+                    _ => Config { reminders_days: days, ..all }.faults(),
+                }
+            };
+            for (days, topic, window) in
+                [(28, 7, 14), (3, 1, 1), (0, 7, 14), (0, 0, 14), (0, 7, 0), (0, 0, 0)]
+            {
+                assert_eq!(faults(days, topic, window), [""; 0], "{key}: {days} {topic} {window}");
+            }
+            let short = |least: u32, days: u32| {
+                format!(
+                    "retention.{key} must be 0 (for ever) or at least 2 * retention.topic_days + retention.replay_window_days, which is {least}, not {days}"
+                )
+            };
+            assert_eq!(faults(27, 7, 14), [short(28, 27)]);
+            assert_eq!(faults(2, 1, 1), [short(3, 2)]);
+            let ever =
+                |other: &str| format!("retention.{key} must be 0 (for ever), because retention.{other} is");
+            assert_eq!(faults(30, 0, 14), [ever("topic_days")]);
+            assert_eq!(faults(36_500, 7, 0), [ever("replay_window_days")]);
         }
-        let short = |least: u32, days: u32| {
-            format!(
-                "retention.inbox_days must be 0 (for ever) or at least 2 * retention.topic_days + retention.replay_window_days, which is {least}, not {days}"
-            )
-        };
-        assert_eq!(faults(27, 7, 14), [short(28, 27)]);
-        assert_eq!(faults(2, 1, 1), [short(3, 2)]);
-        let ever =
-            |key: &str| format!("retention.inbox_days must be 0 (for ever), because retention.{key} is");
-        assert_eq!(faults(30, 0, 14), [ever("topic_days")]);
-        assert_eq!(faults(36_500, 7, 0), [ever("replay_window_days")]);
     }
 
     #[test]

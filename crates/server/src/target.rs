@@ -16,8 +16,12 @@ pub enum Target {
     Audit,
     /// Keeps what could not be handled, and brings it back.
     DeadLetters,
+    /// Tells people, on the ways that they prefer.
+    Notification,
     /// Gives a completed task its next occurrence.
     Recurrence,
+    /// Knows when somebody is to be reminded.
+    Reminders,
     /// The task API.
     Tasks,
 }
@@ -28,7 +32,9 @@ impl Target {
         match self {
             Self::Audit => "audit",
             Self::DeadLetters => "deadletters",
+            Self::Notification => "notification",
             Self::Recurrence => "recurrence",
+            Self::Reminders => "reminders",
             Self::Tasks => "tasks",
         }
     }
@@ -38,7 +44,9 @@ impl Target {
         match self {
             Self::Audit => Schema::Audit,
             Self::DeadLetters => Schema::DeadLetters,
+            Self::Notification => Schema::Notification,
             Self::Recurrence => Schema::Recurrence,
+            Self::Reminders => Schema::Reminders,
             Self::Tasks => Schema::Tasks,
         }
     }

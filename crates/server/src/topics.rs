@@ -4,7 +4,6 @@ mod config;
 mod wanted;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
@@ -12,6 +11,7 @@ use clap::Subcommand;
 use docket_kafka::{Access, Client, Login, NewTopic, Topic};
 
 use crate::config::{Config as All, Error as WrongConfig};
+use crate::terminal::say;
 pub use config::{Config, Password};
 use wanted::{Difference, Wanted};
 
@@ -154,8 +154,4 @@ fn tell(topic: &Wanted, differences: &[Difference]) -> anyhow::Result<()> {
         say(&format!("{}: as it should be", topic.name))?;
     }
     differences.iter().try_for_each(|difference| say(&format!("{}: {difference}", topic.name)))
-}
-
-fn say(line: &str) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{line}").context("cannot write to standard output")
 }

@@ -113,8 +113,8 @@ async fn an_event_that_cannot_be_handled_is_kept_and_the_others_go_on(storage: S
     stack.settled().await;
 
     // One letter for each handler that gave up, and one for what never reached a handler.
-    let letters = whole_letters(&stack, 3).await;
-    let once_each = [("audit", 1), ("envelope", 1), ("recurrence", 1)];
+    let letters = whole_letters(&stack, 4).await;
+    let once_each = [("audit", 1), ("envelope", 1), ("recurrence", 1), ("reminders", 1)];
     assert_eq!(summary(&letters), expected("OPEN", &once_each), "however often the events came");
     for letter in &letters {
         assert_eq!((&letter["topic"], &letter["pubsub"]), (&json!("task-events"), &json!("pubsub")));
@@ -164,7 +164,7 @@ async fn what_was_refused_has_its_effect_once_when_it_is_replayed(storage: Stora
     alice.expect_story(&successor, &["created"]).await;
     assert_eq!(alice.audit_log().await.len(), 3, "each event once");
     alice.expect_followed_once(std::slice::from_ref(&chore)).await;
-    assert_eq!(alice.all_tasks().await.len(), 2, "the other handler did nothing again");
+    assert_eq!(alice.all_tasks().await.len(), 2, "the other handlers did nothing again");
     let letters = whole_letters(&stack, 3).await;
     assert_eq!(summary(&letters), expected("REPLAYED", &[("audit", 1); 3]));
     for letter in &letters {
@@ -181,12 +181,12 @@ async fn what_fails_again_is_the_same_letter_until_it_is_discarded(storage: Stor
     let event = painted(&uuid()).to_string();
     let delivered = stack.sidecar().topic_event(TopicEvent::raw("pubsub", "task-events", event)).await;
     assert_eq!(delivered.unwrap(), Answer::Success);
-    let letters = whole_letters(&stack, 2).await;
+    let letters = whole_letters(&stack, 3).await;
     for failures in [2, 3] {
         assert_eq!(dlq(&stack, &["replay", "--all", "--handler", "audit", "--only-failed-handler"]).len(), 1);
         let failed = wait_for("another failure", PATIENCE, async || {
             let letters = self::letters(&stack);
-            let expect = expected("OPEN", &[("audit", failures), ("recurrence", 1)]);
+            let expect = expected("OPEN", &[("audit", failures), ("recurrence", 1), ("reminders", 1)]);
             if summary(&letters) == expect { Ok(letters) } else { Err(format!("{letters:#?}")) }
         })
         .await;
@@ -194,10 +194,11 @@ async fn what_fails_again_is_the_same_letter_until_it_is_discarded(storage: Stor
     }
     stack.settled().await;
     let given_up = dlq(&stack, &["discard", "--all", "--reason", "nobody paints tasks"]);
-    assert_eq!(given_up.len(), 2);
+    assert_eq!(given_up.len(), 3);
     stack.restart().await;
-    let letters = whole_letters(&stack, 2).await;
-    assert_eq!(summary(&letters), expected("DISCARDED", &[("audit", 3), ("recurrence", 1)]));
+    let letters = whole_letters(&stack, 3).await;
+    let expect = expected("DISCARDED", &[("audit", 3), ("recurrence", 1), ("reminders", 1)]);
+    assert_eq!(summary(&letters), expect);
     for letter in &letters {
         let last = letter["actions"].as_array().unwrap().last().unwrap();
         assert_eq!((&last["actor"], &last["reason"]), (&json!("carol"), &json!("nobody paints tasks")));
@@ -240,7 +241,7 @@ async fn a_letter_older_than_what_is_remembered_goes_to_the_failed_handler_alone
         .env("DOCKET_RETENTION__REPLAY_WINDOW_DAYS", "1")
         .start()
         .await;
-    // Neither handler has heard of these events, as if both had forgotten.
+    // No handler has heard of these events, as if all had forgotten.
     let (old, young) = (painted(&uuid()), painted(&uuid()));
     for (event, age) in [(&old, TimeDelta::hours(25)), (&young, TimeDelta::hours(23))] {
         let letter = TopicEvent::raw("pubsub", "task-events-dlq", old_failure(event, age));
@@ -251,16 +252,18 @@ async fn a_letter_older_than_what_is_remembered_goes_to_the_failed_handler_alone
         replays.iter().map(|one| (&one["event_id"], one["only_failed_handler"].as_bool().unwrap())).collect();
     assert_eq!(only, [(&old["id"], true), (&young["id"], false)]);
     // Whoever gets an event refuses it, and leaves a letter.
-    let letters = wait_for("three failures", PATIENCE, async || {
+    let letters = wait_for("four failures", PATIENCE, async || {
         let letters = self::letters(&stack);
-        let expect = expected("OPEN", &[("audit", 2), ("audit", 2), ("recurrence", 1)]);
+        let expect = expected("OPEN", &[("audit", 2), ("audit", 2), ("recurrence", 1), ("reminders", 1)]);
         if summary(&letters) == expect { Ok(letters) } else { Err(format!("{letters:#?}")) }
     })
     .await;
     stack.settled().await;
     assert_eq!(self::letters(&stack), letters, "and nothing more");
-    let recurrence = letters.iter().find(|letter| letter["handler"] == "recurrence").unwrap();
-    assert_eq!(recurrence["event_id"], young["id"], "only the young one reached it");
+    for handler in ["recurrence", "reminders"] {
+        let letter = letters.iter().find(|letter| letter["handler"] == handler).unwrap();
+        assert_eq!(letter["event_id"], young["id"], "only the young one reached {handler}");
+    }
 }
 
 async fn what_the_sidecar_moves_away_is_kept_and_comes_back(storage: Storage) {

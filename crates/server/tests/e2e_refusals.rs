@@ -57,7 +57,7 @@ async fn entries(user: &User) -> usize {
 async fn expect_refused(who: &str, callback: &Callback) {
     let status = callback.topic_event(forged()).await.unwrap_err();
     assert!(refused(&status), "OnTopicEvent by {who}: {status}");
-    let job = JobEvent { name: "reminder".to_owned(), method: "job/reminder".to_owned() };
+    let job = JobEvent::new("reminder", b"");
     let status = callback.job_event(job).await.unwrap_err();
     assert!(refused(&status), "OnJobEvent by {who}: {status}");
 }

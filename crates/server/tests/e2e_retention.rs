@@ -140,7 +140,9 @@ async fn deliver(stack: &Stack, events: &[String]) {
 /// The handlers of the target's inbox that know the event.
 async fn handled(database: &Opened, event: EventId) -> Vec<&'static str> {
     let mut handlers = Vec::new();
-    for (schema, handler) in [(Schema::Audit, "audit"), (Schema::Recurrence, "recurrence")] {
+    let all =
+        [(Schema::Audit, "audit"), (Schema::Recurrence, "recurrence"), (Schema::Reminders, "reminders")];
+    for (schema, handler) in all {
         let arrival = Arrival { event, replay: None };
         if database.of(schema).inbox_would_begin(handler, &[arrival]).await.unwrap() == [false] {
             handlers.push(handler);
@@ -180,7 +182,7 @@ async fn what_is_old_goes_and_what_is_young_stays(storage: Storage) {
     deliver(&stack, &events).await;
     alice.expect_story(&chore, &["created", "completed"]).await;
     assert_eq!(alice.series_of(&chore).await.len(), 2, "one occurrence follows");
-    assert_eq!(handled(&database, completed).await, ["audit", "recurrence"]);
+    assert_eq!(handled(&database, completed).await, ["audit", "recurrence", "reminders"]);
 
     cycle_after(day(30) + hour, &database).await;
     assert_eq!(published(&database, &chore).await, [""; 0]);

@@ -39,7 +39,7 @@ impl Operator {
             ("DOCKET_KAFKA__REPLICATION_FACTOR", "1".to_owned()),
             ("DOCKET_KAFKA__MIN_INSYNC_REPLICAS", "1".to_owned()),
             ("DOCKET_KAFKA__UPDATES_TOPIC", format!("{prefix}task-updates")),
-            ("DOCKET_KAFKA__REMINDERS_TOPIC", format!("{prefix}reminders")),
+            ("DOCKET_REMINDERS__TOPIC", format!("{prefix}reminders")),
             ("DOCKET_TASKS__TOPIC", format!("{prefix}task-events")),
         ];
         Self { folder: tempfile::tempdir().unwrap(), environment: environment.into(), prefix }

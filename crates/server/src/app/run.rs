@@ -12,6 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use super::reminding::Loops;
 use super::{App, Door, SIDECAR};
 use crate::config::Config;
 use crate::identity::Identity;
@@ -22,7 +23,7 @@ const CLOSE_TIME: Duration = Duration::from_secs(2);
 /// What runs, by when it ends.
 #[derive(Default)]
 struct Parts {
-    /// Ends at once: what clients call, and what only serves that.
+    /// Ends at once, with what is under way: what clients call, what only serves that, and what begins by itself.
     front: Stage,
     /// Ends when no event is being handled any more.
     relays: Stage,
@@ -95,6 +96,13 @@ impl App {
             let health = self.health.clone();
             parts.front.spawn(|stop| tell(statuses, health, stop));
         }
+        let Loops { alarms, sender } = self.loops;
+        if let Some(alarms) = alarms {
+            parts.front.spawn(|stop| alarms.run(stop));
+        }
+        if let Some(sender) = sender {
+            parts.front.spawn(|stop| sender.run(stop));
+        }
         for relay in self.relays {
             parts.relays.spawn(|stop| relay.run(stop));
         }
@@ -126,7 +134,7 @@ impl App {
 }
 
 impl Parts {
-    /// First nothing new begins, from clients or from the sidecar. What is under way is finished, and what it has committed
+    /// First nothing new begins, from clients, from the sidecar or by itself. What is under way is finished, and what it has committed
     /// can still be published, because the sidecar takes events as long as the app is well. Only then it is told that the
     /// app is not.
     async fn end(&mut self, config: &Config, drain: &Drain) -> anyhow::Result<()> {

@@ -1,37 +1,21 @@
 //! What `docket dlq` takes.
 
-use std::path::PathBuf;
-
 use chrono::{DateTime, FixedOffset};
 use clap::{Args, Subcommand};
-use docket_domain::{DeadLetterId, LetterState, UserId};
+use docket_domain::{DeadLetterId, LetterState};
 use docket_proto::v1;
 use docket_wire::answer::letter_state_to_proto;
 use docket_wire::timestamp;
 
 use crate::args::Format;
+use crate::client::Server;
 
 /// Looks after what could not be handled: a client of `DeadLetterService`.
 #[derive(Args, Debug)]
 pub struct Dlq {
-    /// Where the server is: an address, or a URL. Default: `listen.public` of the configuration.
-    #[arg(long, global = true, value_name = "URL")]
-    pub server: Option<String>,
-    /// A PEM file of certificate authorities that vouch for the server, besides the public ones.
-    #[arg(long, global = true, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// A PEM file of the certificate to prove oneself with, where the server asks for one.
-    #[arg(long, global = true, value_name = "FILE", requires = "client_key")]
-    pub cert: Option<PathBuf>,
-    /// A PEM file of its private key.
-    #[arg(long = "key-file", id = "client_key", global = true, value_name = "FILE", requires = "cert")]
-    pub client_key: Option<PathBuf>,
-    /// A token with the scope `deadletters:admin`. Default: one that is signed here, where the server's own secret is.
-    #[arg(long, global = true, env = "DOCKET_TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
-    /// Whom the token names that is signed here.
-    #[arg(long, global = true, env = "USER", hide_env_values = true, default_value = "admin")]
-    pub user: UserId,
+    /// Where the server is, and who asks: the token needs the scope `deadletters:admin`.
+    #[command(flatten)]
+    pub server: Server,
     /// How the answer looks.
     #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,

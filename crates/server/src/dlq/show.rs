@@ -1,6 +1,5 @@
 //! How letters look: as lines for people, as JSON for programs.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -10,23 +9,9 @@ use docket_proto::v1::dead_letter::action::Kind;
 use docket_proto::v1::dead_letter::{Action, State};
 use docket_proto::v1::discard_dead_letters_response::Discard;
 use docket_proto::v1::replay_dead_letters_response::Replay;
-use pbjson_types::Timestamp;
 use serde_json::{Value, json};
 
-/// A text that somebody else wrote, on one line and without what a terminal would obey.
-fn plain(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let shown = |letter: char| -> Cow<'static, str> {
-        if letter.is_control() {
-            letter.escape_default().to_string().into()
-        } else {
-            letter.to_string().into()
-        }
-    };
-    Cow::Owned(text.chars().map(shown).collect())
-}
+use crate::terminal::{plain, time};
 
 fn state(letter: &v1::DeadLetter) -> &'static str {
     match letter.state() {
@@ -35,12 +20,6 @@ fn state(letter: &v1::DeadLetter) -> &'static str {
         State::Replayed => "REPLAYED",
         State::Discarded => "DISCARDED",
     }
-}
-
-fn time(time: Option<Timestamp>) -> String {
-    let time =
-        time.and_then(|time| chrono::DateTime::from_timestamp(time.seconds, time.nanos.cast_unsigned()));
-    time.map(|time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true)).unwrap_or_default()
 }
 
 /// The names of the columns of [`line`].
@@ -202,6 +181,8 @@ pub(super) fn discard_json(discard: &Discard) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use pbjson_types::Timestamp;
+
     use super::*;
 
     fn letter() -> v1::DeadLetter {

@@ -29,8 +29,6 @@ pub struct Config {
     pub min_insync_replicas: u32,
     /// The topic of what clients want to see at once. Default `task-updates`.
     pub updates_topic: String,
-    /// The topic of reminders that are due. Default `reminders`.
-    pub reminders_topic: String,
 }
 
 /// A password. Never shown.
@@ -62,7 +60,6 @@ impl Default for Config {
             replication_factor: 3,
             min_insync_replicas: 2,
             updates_topic: "task-updates".to_owned(),
-            reminders_topic: "reminders".to_owned(),
         }
     }
 }
@@ -94,12 +91,8 @@ impl Config {
         if self.user.is_some() != self.password.is_some() {
             faults.push("kafka.user and kafka.password go together".to_owned());
         }
-        for (key, topic) in
-            [("updates_topic", &self.updates_topic), ("reminders_topic", &self.reminders_topic)]
-        {
-            if topic.trim().is_empty() {
-                faults.push(format!("kafka.{key} must not be empty"));
-            }
+        if self.updates_topic.trim().is_empty() {
+            faults.push("kafka.updates_topic must not be empty".to_owned());
         }
         faults
     }
@@ -164,11 +157,11 @@ mod tests {
             user: Some("docket".to_owned()),
             partitions: 0,
             replication_factor: 1,
-            reminders_topic: " ".to_owned(),
+            updates_topic: " ".to_owned(),
             ..Config::default()
         };
         let faults = wrong.faults();
-        let expect = ["kafka.partitions", "kafka.min_insync_replicas", "kafka.user", "kafka.reminders_topic"];
+        let expect = ["kafka.partitions", "kafka.min_insync_replicas", "kafka.user", "kafka.updates_topic"];
         assert_eq!(faults.len(), expect.len(), "{faults:?}");
         assert!(faults.iter().zip(expect).all(|(fault, key)| fault.starts_with(key)), "{faults:?}");
     }

@@ -44,7 +44,7 @@ pub(super) enum Difference {
 /// The topics of Docket.
 pub(super) fn topics(config: &Config) -> Vec<Wanted> {
     let (kafka, retention, events) = (&config.kafka, &config.retention, &config.tasks.topic);
-    let (updates, reminders) = (&kafka.updates_topic, &kafka.reminders_topic);
+    let (updates, reminders) = (&kafka.updates_topic, &config.reminders.topic);
     // Who reads dead letters has an inbox, too, and no letter may come again after it has forgotten it.
     let letters_days = match retention.inbox_days {
         0 => DEAD_LETTERS_DAYS,
@@ -143,7 +143,7 @@ mod tests {
     fn topics_are_named_and_kept_as_configured() {
         let mut config = Config::default();
         config.tasks.topic = "eu-events".to_owned();
-        config.kafka.reminders_topic = "eu-reminders".to_owned();
+        config.reminders.topic = "eu-reminders".to_owned();
         config.kafka.partitions = 6;
         config.dapr.max_message_bytes = 2_000_000;
         let topics = topics(&config);

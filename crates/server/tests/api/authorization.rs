@@ -1,192 +1,25 @@
 //! Who may call what: one row for each method of the contract at least, and nobody sees what is another one's.
 
-use std::collections::BTreeSet;
-use std::fmt::Debug;
-use std::pin::Pin;
+mod rows;
 
+use std::collections::BTreeSet;
+
+use docket_domain::Channel;
 use docket_proto::v1;
-use docket_proto::v1::create_task_request::OccurrenceOf;
-use docket_proto::v1::preview_occurrences_request::Source;
-use docket_proto::v1::recurrence::Pattern;
 use docket_rpc::auth::{ACT_AS, Config, DEAD_LETTERS_ADMIN};
 use docket_rpc::{Secret, Signer};
-use docket_testkit::{once, repeating};
+use docket_testkit::once;
+use docket_wire::answer::unsubscribe_token;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
-use tonic::{Response, Status};
+use tonic::Status;
 use tonic_types::StatusExt as _;
 
 use crate::audit::deliver;
 use crate::dead_letters as letters;
-use crate::harness::{Api, Caller, now, outcome, told, uuid};
-
-/// What a method protects, and what the argument of its row is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Protects {
-    /// A task that the request names: the argument.
-    Task,
-    /// The id of a task that the request chooses: the argument.
-    Id,
-    /// The caller's own things, page by page: the argument is a page token.
-    Page,
-    /// What could not be handled, from all but those with the scope for it. The argument is a letter.
-    Letter,
-    /// All users' things, from those who are no service. The argument is a completed task of the caller's.
-    Service,
-}
-
-/// What a call came to, and where it goes on.
-type Said = Result<(String, String), Status>;
-
-/// A call as somebody, with the argument of its row.
-type Ask = fn(Caller, String) -> Pin<Box<dyn Future<Output = Said> + Send>>;
-
-struct Row {
-    method: &'static str,
-    protects: Protects,
-    ask: Ask,
-}
-
-async fn said<A: Debug>(call: impl Future<Output = Result<Response<A>, Status>>) -> Said {
-    call.await.map(|answer| (format!("{:?}", answer.into_inner()), String::new()))
-}
-
-/// A row: the method, what it protects, and the call.
-macro_rules! row {
-    ($service:ident, $method:literal, $protects:ident, $call:ident($argument:ident) $request:expr) => {
-        Row {
-            method: $method,
-            protects: Protects::$protects,
-            ask: |caller, $argument| Box::pin(async move { said(caller.$service().$call($request)).await }),
-        }
-    };
-}
-
-fn chore() -> v1::Task {
-    repeating("Feed the cat", Pattern::Daily, "2027-02-01T07:00:00Z", "UTC")
-}
-
-fn next_chore() -> v1::Task {
-    repeating("Feed the cat", Pattern::Daily, "2027-02-02T07:00:00Z", "UTC")
-}
-
-fn rows() -> Vec<Row> {
-    vec![
-        row!(tasks, "docket.v1.TaskService/GetTask", Task, get_task(task_id) v1::GetTaskRequest { task_id }),
-        row!(tasks, "docket.v1.TaskService/UpdateTask", Task, update_task(task_id) v1::UpdateTaskRequest {
-            task: Some(v1::Task { task_id, ..once("Mine now") }),
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/UpdateTask", Task, update_task(task_id) v1::UpdateTaskRequest {
-            task: Some(v1::Task { task_id, etag: "v1".to_owned(), ..once("Mine now") }),
-            request_id: uuid(),
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/UpdateTask", Task, update_task(task_id) v1::UpdateTaskRequest {
-            task: Some(v1::Task { task_id, etag: "v0".to_owned(), ..once("Mine now") }),
-            validate_only: true,
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/DeleteTask", Task, delete_task(task_id) v1::DeleteTaskRequest {
-            task_id,
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/DeleteTask", Task, delete_task(task_id) v1::DeleteTaskRequest {
-            task_id,
-            etag: "v0".to_owned(),
-            request_id: uuid(),
-        }),
-        row!(tasks, "docket.v1.TaskService/CompleteTask", Task, complete_task(task_id) v1::CompleteTaskRequest {
-            task_id,
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/CompleteTask", Task, complete_task(task_id) v1::CompleteTaskRequest {
-            task_id,
-            etag: "v0".to_owned(),
-            request_id: uuid(),
-        }),
-        row!(tasks, "docket.v1.TaskService/ReopenTask", Task, reopen_task(task_id) v1::ReopenTaskRequest {
-            task_id,
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/ReopenTask", Task, reopen_task(task_id) v1::ReopenTaskRequest {
-            task_id,
-            etag: "v0".to_owned(),
-            request_id: uuid(),
-        }),
-        row!(tasks, "docket.v1.TaskService/PreviewOccurrences", Task,
-        preview_occurrences(task_id) v1::PreviewOccurrencesRequest {
-            source: Some(Source::TaskId(task_id)),
-            page_size: 3,
-        }),
-        row!(audit, "docket.v1.AuditService/ListAuditEntries", Task,
-            list_audit_entries(task_id) v1::ListAuditEntriesRequest { task_id, ..Default::default() }),
-        row!(tasks, "docket.v1.TaskService/CreateTask", Id, create_task(task_id) v1::CreateTaskRequest {
-            task: Some(v1::Task { task_id, ..once("Bob's own") }),
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/CreateTask", Id, create_task(task_id) v1::CreateTaskRequest {
-            task: Some(v1::Task { task_id, ..chore() }),
-            request_id: uuid(),
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/CreateTask", Service, create_task(task_id) v1::CreateTaskRequest {
-            task: Some(next_chore()),
-            occurrence_of: Some(OccurrenceOf { task_id, version: 2 }),
-            ..Default::default()
-        }),
-        row!(tasks, "docket.v1.TaskService/ListSeriesGaps", Service,
-            list_series_gaps(_task_id) v1::ListSeriesGapsRequest::default()),
-        row!(letters, "docket.v1.DeadLetterService/ListDeadLetters", Letter,
-            list_dead_letters(_letter) v1::ListDeadLettersRequest::default()),
-        row!(letters, "docket.v1.DeadLetterService/GetDeadLetter", Letter,
-            get_dead_letter(dead_letter_id) v1::GetDeadLetterRequest { dead_letter_id }),
-        row!(letters, "docket.v1.DeadLetterService/ReplayDeadLetters", Letter,
-        replay_dead_letters(letter) v1::ReplayDeadLettersRequest {
-            dead_letter_ids: vec![letter],
-            validate_only: true,
-            ..Default::default()
-        }),
-        row!(letters, "docket.v1.DeadLetterService/ReplayDeadLetters", Letter,
-        replay_dead_letters(_letter) v1::ReplayDeadLettersRequest {
-            filter: Some(v1::DeadLetterFilter::default()),
-            ..Default::default()
-        }),
-        row!(letters, "docket.v1.DeadLetterService/DiscardDeadLetters", Letter,
-        discard_dead_letters(letter) v1::DiscardDeadLettersRequest {
-            dead_letter_ids: vec![letter],
-            reason: "mine now".to_owned(),
-            ..Default::default()
-        }),
-        Row {
-            method: "docket.v1.TaskService/ListTasks",
-            protects: Protects::Page,
-            ask: |caller, page_token| {
-                let request = v1::ListTasksRequest {
-                    page_size: 1,
-                    page_token,
-                    show_deleted: true,
-                    ..Default::default()
-                };
-                Box::pin(async move {
-                    let page = caller.tasks().list_tasks(request).await?.into_inner();
-                    Ok((format!("{:?}", page.tasks), page.next_page_token))
-                })
-            },
-        },
-        Row {
-            method: "docket.v1.AuditService/ListAuditEntries",
-            protects: Protects::Page,
-            ask: |caller, page_token| {
-                let request = v1::ListAuditEntriesRequest { page_size: 1, page_token, ..Default::default() };
-                Box::pin(async move {
-                    let page = caller.audit().list_audit_entries(request).await?.into_inner();
-                    Ok((format!("{:?}", page.entries), page.next_page_token))
-                })
-            },
-        },
-    ]
-}
+use crate::harness::{Api, Caller, due_at, now, outcome, told, uuid};
+use crate::reminders::remind;
+use rows::{Protects, Row, chore, rows, rows_of_users};
 
 #[test]
 fn every_method_of_the_contract_has_a_row() {
@@ -212,7 +45,7 @@ async fn nobody_calls_without_a_good_token() {
         std::time::Duration::from_secs(60),
         now(),
     );
-    for row in rows() {
+    for row in rows_of_users() {
         for (port, caller) in [("public", api.public()), ("app", api.app())] {
             let check = async |caller: Caller, expect: &str| {
                 let said = (row.ask)(caller, uuid()).await;
@@ -234,7 +67,7 @@ async fn nobody_calls_without_a_good_token() {
 async fn nobody_acts_for_others_but_a_service_on_the_app_port() {
     let api = Api::start().await;
     let (user, service) = (api.token("bob", &[]), api.token("bob", &[ACT_AS]));
-    for row in rows() {
+    for row in rows_of_users() {
         let check = async |caller: Caller, expect: &str| {
             let said = (row.ask)(caller.acting_for("alice"), uuid()).await;
             assert_eq!(outcome(&said), expect, "{}", row.method);
@@ -248,8 +81,8 @@ async fn nobody_acts_for_others_but_a_service_on_the_app_port() {
 
 /// Everything that a refusal says, with the id that was asked for taken out.
 fn everything(status: &Status, id: &str) -> String {
-    let details = status.get_error_details_vec();
-    format!("{:?} {:?} {details:?}", status.code(), status.message()).replace(id, "ID")
+    let details = status.get_error_details_vec().len();
+    format!("{:?} {} and {details} details", status.message(), told(status)).replace(id, "ID")
 }
 
 /// Bob, by every way in which he may call.
@@ -322,26 +155,134 @@ async fn a_chosen_id_that_is_taken_tells_nothing_of_its_task() {
 async fn a_listing_holds_nothing_of_somebody_else() {
     let api = Api::start().await;
     let theirs = tasks_of_alice(&api).await;
-    let secrets: Vec<&str> = theirs
-        .iter()
-        .flat_map(|task| [task.task_id.as_str(), task.title.as_str()])
-        .chain(["user_id: \"alice\""])
-        .collect();
-    let alice = api.public().bearer(&api.token("alice", &[]));
-    api.user("bob").create(once("Bob does that")).await;
+    let mut secrets: Vec<String> = vec!["user_id: \"alice\"".to_owned()];
+    let alice = api.caller("alice");
+    for title in ["Feed alice's cat", "Comb alice's cat"] {
+        let task = api.user("alice").create(due_at(title, "2027-01-01T07:00:00Z")).await;
+        remind(&api, "alice", &task).await;
+        secrets.extend([task.task_id, task.title]);
+    }
+    secrets.extend(theirs.into_iter().flat_map(|task| [task.task_id, task.title]));
+    let task = api.user("bob").create(due_at("Bob does that", "2027-01-01T07:00:00Z")).await;
+    remind(&api, "bob", &task).await;
     deliver(&api, 1).await;
     for row in rows().iter().filter(|row| row.protects == Protects::Page) {
         let (text, her_token) = (row.ask)(alice.clone(), String::new()).await.unwrap();
         assert!(text.contains("alice") && !her_token.is_empty(), "{}: {text}", row.method);
         for (way, bob) in bob(&api) {
             let (text, more) = (row.ask)(bob.clone(), String::new()).await.unwrap();
-            let leak = secrets.iter().find(|secret| text.contains(**secret));
+            let leak = secrets.iter().find(|secret| text.contains(secret.as_str()));
             assert_eq!(leak, None, "{} by the {way}: {text}", row.method);
             assert!(text.contains("Bob does that") && more.is_empty(), "{}, {way}: {text}", row.method);
             let said = (row.ask)(bob, her_token.clone()).await;
             assert_eq!(outcome(&said), "InvalidArgument INVALID_PAGE_TOKEN", "{}, {way}", row.method);
         }
     }
+}
+
+#[tokio::test]
+async fn a_reminder_of_somebody_else_is_as_one_that_does_not_exist() {
+    let api = Api::start().await;
+    let theirs = tasks_of_alice(&api).await;
+    let listed = async || {
+        let list = v1::ListRemindersRequest::default();
+        api.caller("alice").reminders().list_reminders(list).await.unwrap().into_inner().reminders
+    };
+    let before = listed().await;
+    assert_eq!(before.len(), 1, "that of the open task: {before:?}");
+    for row in rows().iter().filter(|row| row.protects == Protects::Reminder) {
+        for (way, bob) in bob(&api) {
+            let nobodys = uuid();
+            let unknown = (row.ask)(bob.clone(), nobodys.clone()).await.expect_err(row.method);
+            for task in &theirs {
+                let id = &task.task_id;
+                let foreign = (row.ask)(bob.clone(), id.clone()).await.expect_err(row.method);
+                let expect = format!("NotFound REMINDER_NOT_FOUND number=1 task_id={id}");
+                assert_eq!(told(&foreign), expect, "{way}");
+                let (foreign, unknown) = (everything(&foreign, id), everything(&unknown, &nobodys));
+                assert_eq!(foreign, unknown, "{}, {way}", row.method);
+            }
+        }
+    }
+    assert_eq!(listed().await, before, "untouched");
+}
+
+#[tokio::test]
+async fn of_a_task_of_somebody_else_there_is_nothing() {
+    let api = Api::start().await;
+    let [open, ..] = &tasks_of_alice(&api).await[..] else { panic!("alice has a task") };
+    remind(&api, "alice", open).await;
+    for row in rows().iter().filter(|row| row.protects == Protects::OfTask) {
+        let (own, _) = (row.ask)(api.caller("alice"), open.task_id.clone()).await.unwrap();
+        assert!(own.contains(&open.task_id), "{}: {own}", row.method);
+        for (way, bob) in bob(&api) {
+            let (unknown, _) = (row.ask)(bob.clone(), uuid()).await.unwrap();
+            let (foreign, _) = (row.ask)(bob, open.task_id.clone()).await.unwrap();
+            assert_eq!(foreign, unknown, "{}, {way}", row.method);
+        }
+    }
+}
+
+#[tokio::test]
+async fn settings_are_ones_own() {
+    let api = Api::start().await;
+    let mut alice = api.caller("alice").notifications();
+    let update = v1::UpdatePreferencesRequest {
+        preferences: Some(v1::Preferences {
+            email: "alice@example.com".to_owned(),
+            locale: "en".to_owned(),
+            ..Default::default()
+        }),
+        ..Default::default()
+    };
+    let hers = alice.update_preferences(update).await.unwrap().into_inner();
+    for row in rows().iter().filter(|row| row.protects == Protects::Own) {
+        for (way, bob) in bob(&api) {
+            let (text, _) = (row.ask)(bob, String::new()).await.unwrap();
+            assert!(!text.contains("alice"), "{}, {way}: {text}", row.method);
+        }
+    }
+    let after = alice.get_preferences(v1::GetPreferencesRequest {}).await.unwrap().into_inner();
+    assert_eq!(after, hers, "untouched");
+    let list = v1::ListDeliveriesRequest::default();
+    assert_eq!(
+        alice.list_deliveries(list).await.unwrap().into_inner().deliveries,
+        [],
+        "nothing of bob's test"
+    );
+}
+
+#[tokio::test]
+async fn who_has_the_link_of_a_message_needs_no_token() {
+    let api = Api::start().await;
+    let preferences = async |name: &str| {
+        let get = v1::GetPreferencesRequest {};
+        api.caller(name).notifications().get_preferences(get).await.unwrap().into_inner()
+    };
+    for name in ["alice", "bob"] {
+        let update = v1::UpdatePreferencesRequest {
+            preferences: Some(v1::Preferences { locale: "de".to_owned(), ..Default::default() }),
+            ..Default::default()
+        };
+        api.caller(name).notifications().update_preferences(update).await.unwrap();
+    }
+    let stored = api.store().await.preferences(&"alice".parse().unwrap()).await.unwrap().unwrap();
+    let token = unsubscribe_token(&stored.unsubscribe, Channel::Email);
+    let (bob, forged) = (api.token("bob", &[]), format!("{}x", api.token("alice", &[])));
+    for port in [api.public(), api.app()] {
+        for caller in [port.clone(), port.clone().bearer(&bob), port.clone().bearer(&forged)] {
+            let request = v1::UnsubscribeRequest { token: token.clone() };
+            let answer = caller.notifications().unsubscribe(request).await.unwrap().into_inner();
+            assert_eq!(answer.channel(), v1::reminder::Channel::Email);
+            for row in rows().iter().filter(|row| row.protects == Protects::Open) {
+                let said = (row.ask)(caller.clone(), String::new()).await;
+                assert_eq!(outcome(&said), "InvalidArgument INVALID_FIELDS", "{}", row.method);
+            }
+        }
+    }
+    let email: i32 = v1::reminder::Channel::Email.into();
+    assert_eq!(preferences("alice").await.unsubscribed_channels, [email]);
+    assert_eq!(preferences("bob").await.unsubscribed_channels, [0; 0], "he had only shown his token");
 }
 
 #[tokio::test]
@@ -418,8 +359,11 @@ async fn a_service_reaches_no_task_of_another_user_than_the_one_it_names() {
         }
     }
     // One that names nobody has no tasks at all.
-    let of_users =
-        |row: &&Row| row.method != "docket.v1.TaskService/ListSeriesGaps" && row.protects != Protects::Letter;
+    const OF_ALL: [&str; 2] =
+        ["docket.v1.TaskService/ListSeriesGaps", "docket.v1.ReminderService/CheckReminders"];
+    let of_users = |row: &&Row| {
+        !OF_ALL.contains(&row.method) && ![Protects::Letter, Protects::Open].contains(&row.protects)
+    };
     for row in rows().iter().filter(of_users) {
         let said = (row.ask)(api.service(), uuid()).await;
         assert_eq!(outcome(&said), "InvalidArgument INVALID_FIELDS", "{}", row.method);

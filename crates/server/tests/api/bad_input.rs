@@ -8,6 +8,7 @@ mod fields;
 mod identity;
 mod letters;
 mod pages;
+mod reminding;
 mod requests;
 mod updates;
 
@@ -120,6 +121,7 @@ async fn bad_input_is_told_what_is_wrong_and_reaches_no_database() {
         encoding::rows(&world),
         identity::rows(&world),
         letters::rows(&world),
+        reminding::rows(&world),
     ];
     let rows: Vec<Row> = tables.into_iter().flatten().collect();
     assert!(rows.len() >= ROWS, "{} rows", rows.len());

@@ -1,4 +1,4 @@
-//! Configuration and the small commands, by way of the binary: an environment is a process's own.
+//! Configuration, by way of the binary: an environment is a process's own.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -12,26 +12,26 @@ use crate::harness::now;
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
 /// A folder, in which the binary is run with nothing in its environment but what is said.
-struct Folder(TempDir);
+pub(crate) struct Folder(TempDir);
 
 /// How a run ended, and what it said.
 #[derive(Debug)]
-struct Run {
-    code: i32,
-    said: String,
-    error: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) said: String,
+    pub(crate) error: String,
 }
 
 impl Folder {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::Builder::new().prefix("docket-test-config-").tempdir().unwrap())
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
         let mut command = Command::new(DOCKET);
         command.current_dir(self.path()).env_clear().args(arguments);
         let output = command.envs(environment.iter().copied()).output().unwrap();
@@ -131,6 +131,38 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
             "recurrence.binding must not be empty",
         ],
     );
+    check(
+        "[reminders]\ntopic = \"task-events\"\npubsub = \" \"\nlate_seconds = 59\nhorizon_seconds = 0\npoll_ms = 99\n\
+         grace_seconds = 0\njob_retry_seconds = 0\nbucket_from = 1\nrepublish_seconds = 1\nwitness_seconds = 0\n\
+         [notification]\nmax_in_flight = 0\nreminders_app_id = \"\"\ntasks_app_id = \" \"\n\
+         [retention]\nreminders_days = 27\ndeliveries_days = 36501",
+        &[],
+        &[
+            "reminders.topic must be another one than tasks.topic",
+            "reminders.pubsub must not be empty",
+            "reminders.late_seconds must be 60 to 31622400, not 59",
+            "reminders.horizon_seconds must be 60 to",
+            "reminders.poll_ms must be 100 to 60000, not 99",
+            "reminders.grace_seconds must be 1 to",
+            "reminders.job_retry_seconds must be 1 to",
+            "reminders.bucket_from must be 2 to 501, not 1",
+            "reminders.republish_seconds must be 60 to",
+            "reminders.witness_seconds must be 1 to",
+            "notification.max_in_flight must be 1 to 256, not 0",
+            "notification.reminders_app_id must not be empty",
+            "notification.tasks_app_id must not be empty",
+            "retention.reminders_days must be 0 (for ever) or at least",
+            "retention.deliveries_days must be 0 to 36500, not 36501",
+        ],
+    );
+    check("[notification.email]\nkind = \"smtp\"", &[], &["notification.email.from must be an address"]);
+    check("[notification.email]\nkind = \"pigeon\"", &[], &["notification.email.kind", "pigeon"]);
+    check(
+        "[notification.webhook]\nkind = \"http\"\norigins = { \"https://127.0.0.1\" = \"x\" }",
+        &[],
+        &["notification.webhook.origins"],
+    );
+    check("[kafka]\nreminders_topic = \"x\"", &[], &["kafka", "reminders_topic"]);
     check("[kafka]\nbrokers = \"host:9092,host\"", &[], &["kafka.brokers", "\"host\" is not host:port"]);
     check(
         "[kafka]\nuser = \"docket\"\nreplication_factor = 1",
@@ -182,11 +214,15 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
     check(
         "targets = [\"tasks\"]",
         &[],
-        &["outbox.confirm", "lacks audit, recurrence, deadletters", "broker"],
+        &["outbox.confirm", "lacks audit, recurrence, reminders, notification, deadletters", "broker"],
     );
-    check("targets = [\"tasks\", \"audit\"]", &[], &["outbox.confirm", "lacks recurrence, deadletters"]);
-    check("targets = [\"audit\"]", &[], &["outbox.confirm", "lacks deadletters"]);
-    check("targets = [\"deadletters\"]", &[], &["outbox.confirm", "lacks audit, recurrence"]);
+    check("targets = [\"tasks\", \"audit\"]", &[], &["outbox.confirm", "lacks recurrence, reminders,"]);
+    check(
+        "targets = [\"audit\", \"recurrence\", \"notification\", \"reminders\"]",
+        &[],
+        &["outbox.confirm", "lacks deadletters"],
+    );
+    check("targets = [\"reminders\", \"deadletters\"]", &[], &["lacks audit, recurrence, notification"]);
     check("[deadletters]\npubsub = \" \"", &[], &["deadletters.pubsub must not be empty"]);
     check("[deadletters]\ntopic = \"x\"", &[], &["deadletters", "topic"]);
 
@@ -212,12 +248,19 @@ fn a_configuration_that_can_be_is_right() {
     check("", &[]);
     check("targets = [\"tasks\"]\n[outbox]\nconfirm = \"broker\"", &[]);
     check("targets = [\"tasks\"]\n[dapr]\nenabled = false", &[]);
-    check("targets = [\"audit\", \"recurrence\", \"deadletters\"]", &[]);
-    check("", &[("DOCKET_TARGETS", "audit,recurrence,deadletters")]);
+    check("targets = [\"audit\", \"recurrence\", \"reminders\", \"notification\", \"deadletters\"]", &[]);
+    check("", &[("DOCKET_TARGETS", "audit,recurrence,reminders,notification,deadletters")]);
+    check("[outbox]\nconfirm = \"broker\"", &[("DOCKET_TARGETS", "reminders")]);
+    check("", &[("DOCKET_REMINDERS__PUBSUB", "pubsub-reminders")]);
+    check(
+        "[notification.email]\nkind = \"smtp\"\nfrom = \"Docket <docket@example.com>\"\n\
+         [notification.webhook]\nkind = \"http\"\norigins = { \"https://hooks.example.com\" = \"webhook-example\" }",
+        &[],
+    );
     check("[outbox]\nconfirm = \"broker\"", &[("DOCKET_TARGETS", "deadletters")]);
     check("", &[("DOCKET_DEADLETTERS__PUBSUB", "pubsub-dead-letters"), ("DOCKET_TOKEN", "not a key")]);
     check("[dapr]\ndeadline_ms = 20000", &[]);
-    check("", &[("DOCKET_TARGETS", "[audit,recurrence,deadletters]")]);
+    check("", &[("DOCKET_TARGETS", "[audit,recurrence,reminders,notification,deadletters]")]);
     check("", &[("DOCKET_DAPR__BULK__MAX_MESSAGES", "10"), ("UNRELATED", "1")]);
     // What looks like a number is a text all the same where a text is wanted.
     check("", &[("DOCKET_AUTH__SECRET", "12345678901234567890123456789012")]);
@@ -383,68 +426,4 @@ fn keys_and_certificates_that_are_not_there_stop_the_start() {
     assert!(run.error.contains("auth.secret") && run.error.contains("auth.jwks"), "{run:?}");
     let secret = [("DOCKET_AUTH__SECRET", "a-secret-of-at-least-thirty-two-bytes")];
     assert_eq!(folder.run_with_file(published, &["token", "--user", "alice"], &secret).code, 0);
-}
-
-#[test]
-fn migrations_go_up_and_down() {
-    let folder = Folder::new();
-    let migrate = |arguments: &[&str]| -> Vec<bool> {
-        let run = folder.run(&[&["migrate"], arguments].concat(), &[]);
-        assert_eq!(run.code, 0, "{run:?}");
-        let applied = |line: &str| match line.split_once(' ').unwrap().0 {
-            "applied" => true,
-            "pending" => false,
-            _ => panic!("{line}"),
-        };
-        run.said.lines().map(applied).collect()
-    };
-    let steps = migrate(&["status"]).len();
-    assert!(steps >= 3);
-    let (all, none) = (vec![true; steps], vec![false; steps]);
-    assert_eq!(migrate(&["status"]), none, "asking changes nothing");
-    assert_eq!(migrate(&[]), all);
-    assert_eq!(migrate(&["status"]), all);
-    assert_eq!(migrate(&["down"]), [&all[1..], &[false]].concat());
-    assert_eq!(migrate(&["up"]), all);
-    assert_eq!(migrate(&["down", "--steps", &steps.to_string()]), none);
-    assert_eq!(migrate(&["up"]), all);
-    assert_eq!(migrate(&["up"]), all, "nothing left to do");
-    for name in ["docket.db", "docket.db.lock"] {
-        let file = std::fs::metadata(folder.path().join(name)).unwrap();
-        assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name} is its owner's alone");
-    }
-    // Also when the address says more than the file's name.
-    let environment = [("DOCKET_DATABASE__URL", "sqlite:more.db?mode=rwc")];
-    assert_eq!(folder.run(&["migrate"], &environment).code, 0);
-    let file = std::fs::metadata(folder.path().join("more.db")).unwrap();
-    assert_eq!(file.permissions().mode() & 0o777, 0o600);
-}
-
-#[test]
-fn a_database_is_one_process_s_alone() {
-    let folder = Folder::new();
-    let url = docket_store::url_of(&folder.path().join("docket.db"));
-    let taken = docket_store::Config { url, ..Default::default() };
-    let lock = docket_store::Lock::take(&taken).unwrap();
-    let alone = [("DOCKET_DAPR__ENABLED", "false"), ("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0")];
-    for command in [&["serve"][..], &["migrate"], &["migrate", "down"]] {
-        let run = folder.run(command, &alone);
-        assert_eq!(run.code, 1, "{command:?}: {run:?}");
-        assert!(run.error.contains("docket.db is in use by another process"), "{command:?}: {run:?}");
-    }
-    for command in [&["migrate", "status"][..], &["token", "--user", "alice"]] {
-        assert_eq!(folder.run(command, &alone).code, 0, "{command:?} changes nothing");
-    }
-    // By another name it is the same file.
-    std::os::unix::fs::symlink(folder.path().join("docket.db"), folder.path().join("other.db")).unwrap();
-    let other = [("DOCKET_DATABASE__URL", "sqlite:other.db")];
-    assert_eq!(folder.run(&["migrate"], &other).code, 1);
-    drop(lock);
-    assert_eq!(folder.run(&["migrate"], &other).code, 0);
-}
-
-#[test]
-fn the_version_is_told() {
-    let run = Folder::new().run(&["--version"], &[]);
-    assert_eq!((run.code, run.said), (0, format!("docket {}\n", env!("CARGO_PKG_VERSION"))));
 }

@@ -13,26 +13,26 @@ const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
 
 /// How a run ended, and what it said.
 #[derive(Debug)]
-struct Run {
-    code: i32,
-    said: String,
-    error: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) said: String,
+    pub(crate) error: String,
 }
 
 /// A terminal on the machine of the server, whose secret is in the environment if it is to be.
-struct Terminal {
-    server: String,
+pub(crate) struct Terminal {
+    pub(crate) server: String,
     folder: TempDir,
-    secret: Option<&'static str>,
+    pub(crate) secret: Option<&'static str>,
 }
 
 impl Terminal {
-    fn new(api: &Api) -> Self {
+    pub(crate) fn new(api: &Api) -> Self {
         let folder = tempfile::Builder::new().prefix("docket-test-dlq-").tempdir().unwrap();
         Self { server: api.public_address().to_string(), folder, secret: Some(SECRET) }
     }
 
-    async fn docket(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    pub(crate) async fn docket(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
         let mut command = Command::new(DOCKET);
         command.current_dir(self.folder.path()).env_clear().env("USER", "carol");
         command.envs(self.secret.map(|secret| ("DOCKET_AUTH__SECRET", secret)));

@@ -14,8 +14,9 @@ use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_types::StatusExt as _;
 
+use crate::audit::deliver;
 use crate::dead_letters as letters;
-use crate::harness::{Api, Caller, fields_at_fault, refused_at_last, told, uuid};
+use crate::harness::{Api, Caller, due_at, fields_at_fault, refused_at_last, told, uuid};
 
 const DOCUMENT: &str = include_str!("../../../../proto/docket/v1/error_reason.proto");
 
@@ -122,6 +123,7 @@ async fn refusals(api: &Api) -> Vec<Status> {
     tasks.delete_task(v1::DeleteTaskRequest { task_id: id.to_owned(), ..Default::default() }).await.unwrap();
     all.push(tasks.complete_task(complete(id)).await.unwrap_err());
 
+    all.extend(refusals_of_reminders(api).await);
     let mut admin = api.admin("carol").letters();
     let replay = |id| v1::ReplayDeadLettersRequest { dead_letter_ids: vec![id], ..Default::default() };
     let elsewhere = letters::Event { topic: "painted-events", ..letters::painted(1) };
@@ -147,6 +149,32 @@ async fn refusals(api: &Api) -> Vec<Status> {
     let successor = service.create_task(next(completed.version)).await.unwrap().into_inner();
     alice.complete(&successor).await;
     all.push(tasks.reopen_task(reopen(&task.task_id)).await.unwrap_err());
+    all
+}
+
+/// Those of reminders, and of ways to tell of them.
+async fn refusals_of_reminders(api: &Api) -> Vec<Status> {
+    let task = api.user("alice").create(due_at("Pay the rent", "2027-03-01T09:00:00Z")).await;
+    api.user("alice").complete(&task).await;
+    deliver(api, 1).await;
+    let mut reminders = api.caller("alice").reminders();
+    let dismiss = |task_id: String| v1::DismissReminderRequest { task_id, number: 1 };
+    let mut all = Vec::new();
+    for task_id in [uuid(), task.task_id] {
+        all.push(reminders.dismiss_reminder(dismiss(task_id)).await.unwrap_err());
+    }
+    // A server with a way that needs an address, and without another one.
+    let api = Api::start_with(|config| {
+        config.notification.email.kind = docket_notification::EmailKind::Smtp;
+        config.notification.email.from = "docket@example.com".to_owned();
+        config.notification.push.kind = Some(docket_notification::PushKind::Off);
+    })
+    .await;
+    let mut notifications = api.caller("alice").notifications();
+    for channel in [v1::reminder::Channel::Email, v1::reminder::Channel::Push] {
+        let request = v1::SendTestNotificationRequest { channel: channel.into() };
+        all.push(notifications.send_test_notification(request).await.unwrap_err());
+    }
     all
 }
 

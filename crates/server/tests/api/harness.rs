@@ -8,6 +8,8 @@ use docket_domain::{Clock as _, Instant};
 use docket_proto::v1;
 use docket_proto::v1::audit_service_client::AuditServiceClient;
 use docket_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
+use docket_proto::v1::notification_service_client::NotificationServiceClient;
+use docket_proto::v1::reminder_service_client::ReminderServiceClient;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use docket_rpc::auth::{ACT_AS, ACT_AS_KEY, DEAD_LETTERS_ADMIN};
 use docket_rpc::{Secret, Signer};
@@ -117,6 +119,11 @@ impl Api {
         Caller { channel: self.app.clone().unwrap(), metadata: Vec::new() }
     }
 
+    /// The same user as a caller.
+    pub(crate) fn caller(&self, name: &str) -> Caller {
+        self.public().bearer(&self.token(name, &[]))
+    }
+
     /// One of Docket's own services.
     pub(crate) fn service(&self) -> Caller {
         self.app().bearer(&self.token("docket-recurrence", &[ACT_AS]))
@@ -179,6 +186,16 @@ impl Caller {
     /// The dead letters.
     pub(crate) fn letters(&self) -> DeadLetterServiceClient<InterceptedService<Channel, Self>> {
         DeadLetterServiceClient::with_interceptor(self.channel.clone(), self.clone())
+    }
+
+    /// The reminders.
+    pub(crate) fn reminders(&self) -> ReminderServiceClient<InterceptedService<Channel, Self>> {
+        ReminderServiceClient::with_interceptor(self.channel.clone(), self.clone())
+    }
+
+    /// Preferences, and what was sent.
+    pub(crate) fn notifications(&self) -> NotificationServiceClient<InterceptedService<Channel, Self>> {
+        NotificationServiceClient::with_interceptor(self.channel.clone(), self.clone())
     }
 }
 

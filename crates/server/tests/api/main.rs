@@ -5,6 +5,7 @@
 mod audit;
 mod authorization;
 mod bad_input;
+mod commands;
 mod config;
 mod dead_letters;
 mod dlq;
@@ -14,6 +15,8 @@ mod idempotency;
 mod limits;
 mod listing;
 mod process;
+mod remind;
+mod reminders;
 mod replays;
 mod series;
 mod series_orders;

@@ -130,6 +130,38 @@ async fn calls_about_letters_cost_no_more_for_many_of_them() {
     assert_eq!(cost(&api, rest).await, 3, "DiscardDeadLetters of 20");
 }
 
+#[tokio::test]
+async fn calls_about_reminders_and_messages_cost_few_statements() {
+    let api = Api::start_with(|config| config.dapr.enabled = false).await;
+    let alice = api.caller("alice");
+    let list = v1::ListRemindersRequest::default();
+    let listed = async { drop(alice.reminders().list_reminders(list).await.unwrap()) };
+    assert_eq!(cost(&api, listed).await, 1, "ListReminders");
+    let dismiss = v1::DismissReminderRequest { task_id: uuid(), number: 1 };
+    let unknown = async { drop(alice.reminders().dismiss_reminder(dismiss).await.unwrap_err()) };
+    assert_eq!(cost(&api, unknown).await, 1, "DismissReminder of none");
+
+    let mut desk = alice.notifications();
+    let got = async { drop(desk.get_preferences(v1::GetPreferencesRequest {}).await.unwrap()) };
+    assert_eq!(cost(&api, got).await, 1, "GetPreferences");
+    let update = |locale: &str| v1::UpdatePreferencesRequest {
+        preferences: Some(v1::Preferences { locale: locale.to_owned(), ..Default::default() }),
+        ..Default::default()
+    };
+    // They are read, and written with what others have to know.
+    let updated = async { drop(desk.update_preferences(update("de")).await.unwrap()) };
+    assert_eq!(cost(&api, updated).await, 3, "UpdatePreferences");
+    let same = async { drop(desk.update_preferences(update("de")).await.unwrap()) };
+    assert_eq!(cost(&api, same).await, 1, "UpdatePreferences that changes nothing");
+    let list = v1::ListDeliveriesRequest { page_size: 500, ..Default::default() };
+    let listed = async { drop(desk.list_deliveries(list).await.unwrap()) };
+    assert_eq!(cost(&api, listed).await, 1, "ListDeliveries");
+    let test = v1::SendTestNotificationRequest { channel: v1::reminder::Channel::Email.into() };
+    let tested = async { drop(desk.send_test_notification(test).await.unwrap()) };
+    // The preferences, and the row before it is sent; then it is locked, and told how that went.
+    assert_eq!(cost(&api, tested).await, 4, "SendTestNotification");
+}
+
 /// On one thread: the relay counts its pass in the same breath in which its statement ends, so that the two numbers
 /// belong together whenever this test reads them.
 #[tokio::test(flavor = "current_thread")]

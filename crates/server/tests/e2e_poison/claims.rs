@@ -35,7 +35,7 @@ async fn an_event_has_its_effect_whatever_replays_are_called(mode: Mode) {
     heard.sort();
     expect.sort();
     assert_eq!(heard, expect, "each once");
-    assert_eq!(letters(&stack).len(), 2, "audit and recurrence gave one up");
+    assert_eq!(letters(&stack).len(), 3, "audit, recurrence and reminders gave one up");
 }
 
 async fn a_trace_that_is_none_is_left_out(mode: Mode) {
@@ -64,7 +64,7 @@ async fn a_trace_that_is_none_is_left_out(mode: Mode) {
     expect_to_flow(&stack, &chores).await;
     stack.settled_on(kafka).await;
     assert_eq!(stack.user("mallory").audit_log().await.len(), traces.len());
-    assert_eq!(letters(&stack).len(), traces.len());
+    assert_eq!(letters(&stack).len(), 2 * traces.len(), "audit and reminders gave each of the others up");
 }
 
 async fn what_the_database_refuses_is_kept_with_its_reason(mode: Mode) {

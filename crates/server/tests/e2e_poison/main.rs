@@ -209,14 +209,22 @@ fn poisons() -> Vec<Poison> {
         unreadable(strange.into_bytes(), "datacontenttype \"application/xml\" is not application/json"),
         unreadable(vec![0x01; 1_000_000], "not a CloudEvent in JSON"),
         // Whoever would do something about it keeps it: `recurrence` waits for tasks that are completed.
-        refused(&["audit"], event(|event| event["data"]["schema_version"] = json!(99)), "schema_version 99"),
-        refused(&["audit", "recurrence"], completed(99), "schema_version 99"),
         refused(
-            &["audit", "recurrence"],
+            &["audit", "reminders"],
+            event(|event| event["data"]["schema_version"] = json!(99)),
+            "schema_version 99",
+        ),
+        refused(&["audit", "recurrence", "reminders"], completed(99), "schema_version 99"),
+        refused(
+            &["audit", "recurrence", "reminders"],
             event(|event| event["type"] = json!("com.todo.task.painted")),
             "com.todo.task.painted",
         ),
-        refused(&["audit"], event(|event| event["data"]["task_id"] = json!("no UUID")), "invalid fields"),
+        refused(
+            &["audit", "reminders"],
+            event(|event| event["data"]["task_id"] = json!("no UUID")),
+            "invalid fields",
+        ),
     ]
 }
 

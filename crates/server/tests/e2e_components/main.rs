@@ -1,8 +1,10 @@
 //! Every file of `components/` is loaded by a real sidecar, and has no key that the sidecar would pass over in silence.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod channels;
 mod resources;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use docket_testkit::{Connection, Daprd, Kafka, Scheduler, Stack, Storage, components, once};
@@ -19,12 +21,25 @@ const DELIVERIES: u32 = 8;
 const HARMLESS: [&str; 4] =
     ["mTLS is disabled", "increasedCardinality", "Actor runtime disabled", "App channel is not initialized"];
 
-fn shapes() -> [Shape; 3] {
+/// The folders of the channels.
+const CHANNELS: [&str; 5] = [
+    "notification/common",
+    "notification/smtp",
+    "notification/sendgrid",
+    "notification/fcm",
+    "notification/webhook",
+];
+
+/// The app that has the channels.
+const NOTIFICATION: &str = "docket-notification";
+
+fn shapes() -> [Shape; 4] {
     let folders = |names: &[&str]| names.iter().map(|name| components(name)).collect::<Vec<_>>();
     [
         Shape::read(&folders(&["local"])),
         Shape::read(&folders(&["kafka/common", "kafka/plain"])),
         Shape::read(&folders(&["kafka/common", "kafka/tls"])),
+        Shape::read(&folders(&CHANNELS)),
     ]
 }
 
@@ -84,7 +99,11 @@ fn walk(value: &Value, pointer: &str, places: &mut Vec<Place>) {
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                walk(item, &format!("{pointer}/{index}"), places);
+                let inside = format!("{pointer}/{index}");
+                if item.is_string() {
+                    places.push(Place { pointer: inside.clone(), key: None });
+                }
+                walk(item, &inside, places);
             }
         }
         _ => {}
@@ -109,6 +128,27 @@ fn misspell(value: &mut Value, place: &Place) {
         }
         None => *found = json!(format!("{}x", found.as_str().unwrap())),
     }
+}
+
+#[test]
+fn a_secret_in_a_plain_value_is_refused() {
+    let mut secrets = BTreeSet::new();
+    for shape in shapes() {
+        for file in 0..shape.files.len() {
+            let references = places(&shape.files[file].1).into_iter();
+            for place in references.filter(|place| place.key.as_deref() == Some("secretKeyRef")) {
+                let mut wrong = shape.clone();
+                let item = wrong.files[file].1.pointer_mut(&place.pointer).unwrap().as_object_mut().unwrap();
+                item.remove("secretKeyRef");
+                item.insert("value".to_owned(), json!("42"));
+                let name = item["name"].as_str().unwrap().to_owned();
+                if wrong.faults().iter().any(|fault| fault.contains("must come from a secret store")) {
+                    secrets.insert(name);
+                }
+            }
+        }
+    }
+    assert!(secrets.iter().eq(["apiKey", "password", "saslPassword", "securityToken"]), "{secrets:?}");
 }
 
 /// Starts a sidecar with these resources alone, and checks that it has taken all of them, without a word of warning.
@@ -150,14 +190,14 @@ async fn a_sidecar_takes_the_local_shape() {
 
 #[tokio::test]
 async fn a_sidecar_takes_the_shape_of_kafka_without_tls() {
-    let ([_, plain, _], kafka) = (shapes(), Kafka::shared().await);
+    let ([_, plain, ..], kafka) = (shapes(), Kafka::shared().await);
     let daprd = Daprd::builder("components-plain").kafka(kafka, Connection::Plain, "docket-tasks");
     expect_loaded(daprd, &plain).await;
 }
 
 #[tokio::test]
 async fn a_sidecar_takes_the_shape_of_kafka_with_tls() {
-    let ([.., tls], kafka) = (shapes(), Kafka::shared().await);
+    let ([_, _, tls, _], kafka) = (shapes(), Kafka::shared().await);
     let daprd = Daprd::builder("components-tls").kafka(kafka, Connection::Tls, "docket-tasks");
     expect_loaded(daprd, &tls).await;
 }

@@ -1,25 +1,22 @@
-//! How `docket dlq` reaches the server, and as whom.
+//! How commands reach the server, and as whom.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use clap::Args;
+use docket_domain::UserId;
 use docket_domain::source::Clock as _;
-use docket_proto::v1::dead_letter_service_client::DeadLetterServiceClient;
 use docket_rpc::Signer;
-use docket_rpc::auth::DEAD_LETTERS_ADMIN;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 use tonic::{Request, Status};
+use tonic_types::StatusExt as _;
 
-use super::args::Dlq;
 use crate::config::Config;
 use crate::source::SystemClock;
-
-/// The service, as whom the token names.
-pub(super) type Client = DeadLetterServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// How long a call may take.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -27,12 +24,44 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// How long a token that is signed here is good for: as long as the longest command.
 const TTL: Duration = Duration::from_secs(3600);
 
-/// The most bytes of an answer. A letter has the bytes of a message, which brokers limit to a few megabytes.
-const MAX_ANSWER_BYTES: usize = 64 << 20;
+/// Where the server is, and who asks.
+#[derive(Args, Debug)]
+pub struct Server {
+    /// Where the server is: an address, or a URL. Default: `listen.public` of the configuration.
+    #[arg(long, global = true, value_name = "URL")]
+    pub server: Option<String>,
+    /// A PEM file of certificate authorities that vouch for the server, besides the public ones.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+    /// A PEM file of the certificate to prove oneself with, where the server asks for one.
+    #[arg(long, global = true, value_name = "FILE", requires = "client_key")]
+    pub cert: Option<PathBuf>,
+    /// A PEM file of its private key.
+    #[arg(long = "key-file", id = "client_key", global = true, value_name = "FILE", requires = "cert")]
+    pub client_key: Option<PathBuf>,
+    /// A token that allows what the command does. Default: one that is signed here, where the server's own secret is.
+    #[arg(long, global = true, env = "DOCKET_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Whom the token names that is signed here.
+    #[arg(long, global = true, env = "USER", hide_env_values = true, default_value = "admin")]
+    pub user: UserId,
+}
+
+/// What the call came to, if it failed. Its text is the server's.
+#[derive(Debug, thiserror::Error)]
+#[error("{} ({:?}{})", .0.message(), .0.code(), reason(.0))]
+pub(crate) struct Refused(pub(crate) Status);
+
+fn reason(status: &Status) -> String {
+    status.get_details_error_info().map(|info| format!(", {}", info.reason)).unwrap_or_default()
+}
+
+/// A connection as whom the token names.
+pub(crate) type Connection = InterceptedService<Channel, Bearer>;
 
 /// Puts a token on every call.
 #[derive(Clone)]
-pub(super) struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -41,18 +70,22 @@ impl Interceptor for Bearer {
     }
 }
 
-/// Connects, so that a server that is not there is told of before anything else.
-pub(super) async fn connect(config: &Config, asked: &Dlq) -> anyhow::Result<Client> {
+/// Connects, so that a server that is not there is told of before anything else. A token that is signed here has these
+/// scopes.
+pub(crate) async fn connect(config: &Config, asked: &Server, scopes: &[&str]) -> anyhow::Result<Connection> {
     let token = match &asked.token {
         Some(token) => token.clone(),
-        None => sign(config, asked)?,
+        None => sign(config, asked, scopes)?,
     };
     let bearer = format!("Bearer {token}").parse().context("--token: holds what is in no token")?;
+    Ok(InterceptedService::new(connect_as_nobody(config, asked).await?, Bearer(bearer)))
+}
+
+/// The same for what needs no token.
+pub(crate) async fn connect_as_nobody(config: &Config, asked: &Server) -> anyhow::Result<Channel> {
     let url = url(config, asked.server.as_deref());
     let channel = endpoint(&url, asked)?.connect().await;
-    let channel = channel.with_context(|| format!("no connection to {url}"))?;
-    let client = DeadLetterServiceClient::with_interceptor(channel, Bearer(bearer));
-    Ok(client.max_decoding_message_size(MAX_ANSWER_BYTES))
+    channel.with_context(|| format!("no connection to {url}"))
 }
 
 /// A server that listens everywhere is reached on this machine.
@@ -74,7 +107,7 @@ fn url(config: &Config, server: Option<&str>) -> String {
     }
 }
 
-fn endpoint(url: &str, asked: &Dlq) -> anyhow::Result<Endpoint> {
+fn endpoint(url: &str, asked: &Server) -> anyhow::Result<Endpoint> {
     let endpoint = Endpoint::from_shared(url.to_owned()).with_context(|| format!("{url:?} is no URL"))?;
     let endpoint = endpoint.connect_timeout(DEADLINE).timeout(DEADLINE);
     if !url.starts_with("https://") {
@@ -94,8 +127,8 @@ fn read(flag: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("{flag}: cannot read {}", path.display()))
 }
 
-/// A token with the scope, signed with the server's own secret where that is at hand. None is made for it.
-fn sign(config: &Config, asked: &Dlq) -> anyhow::Result<String> {
+/// A token, signed with the server's own secret where that is at hand. None is made for it.
+fn sign(config: &Config, asked: &Server, scopes: &[&str]) -> anyhow::Result<String> {
     let file = config.auth.secret_file.clone().unwrap_or_else(|| config.secret_file());
     if config.auth.secret.is_none() && !file.is_file() {
         bail!(
@@ -108,6 +141,6 @@ fn sign(config: &Config, asked: &Dlq) -> anyhow::Result<String> {
         "no token: set --token or DOCKET_TOKEN, because auth.jwks says that tokens are issued elsewhere",
     )?;
     let required = config.auth.required_scope.as_deref();
-    let scopes: Vec<&str> = std::iter::once(DEAD_LETTERS_ADMIN).chain(required).collect();
+    let scopes: Vec<&str> = scopes.iter().copied().chain(required).collect();
     Ok(Signer::new(&config.auth, &secret).issue(&asked.user, &scopes, TTL, SystemClock.now()))
 }

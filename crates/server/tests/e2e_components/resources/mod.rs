@@ -11,7 +11,15 @@ use serde_json::Value;
 use schema::{Component, Configuration, Resiliency, Resource};
 
 /// The apps that there are: everything in one process, or a target each.
-const APPS: [&str; 5] = ["docket", "docket-tasks", "docket-recurrence", "docket-audit", "docket-deadletters"];
+const APPS: [&str; 7] = [
+    "docket",
+    "docket-tasks",
+    "docket-recurrence",
+    "docket-reminders",
+    "docket-notification",
+    "docket-audit",
+    "docket-deadletters",
+];
 
 /// What circuit breakers can look at.
 const COUNTS: [&str; 5] =
@@ -103,6 +111,9 @@ fn of_component(component: &Component, components: &BTreeSet<String>) -> Vec<Str
         };
         match (&item.value, &item.secret_key_ref) {
             (Some(value), None) if kind.takes(value) => {}
+            (Some(_), None) if matches!(kind, names::Kind::Secret) => {
+                faults.push(format!("{} is a secret, and must come from a secret store", item.name));
+            }
             (Some(value), None) => faults.push(format!("{}: {value:?} is not {kind:?}", item.name)),
             (None, Some(secret)) if names::SECRET.contains(&(&*secret.name, &*secret.key)) => {}
             (None, Some(secret)) => faults.push(format!("no secret {} {}", secret.name, secret.key)),
