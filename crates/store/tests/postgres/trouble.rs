@@ -82,7 +82,8 @@ async fn transactions_in_opposite_order_both_succeed() {
         })
     });
     futures::future::try_join_all(both).await.unwrap();
-    assert_eq!(attempts.load(Ordering::SeqCst), 3, "one of them was the victim, and was tried again");
+    // The victim may take the row again before the other one has it, so that they meet once more.
+    assert!(attempts.load(Ordering::SeqCst) >= 3, "one of them was the victim, and was tried again");
 }
 
 #[tokio::test]
