@@ -171,11 +171,16 @@ pub(crate) fn is_overdue(due: Due, zone: Tz, now: Instant) -> bool {
     }
 }
 
+/// What makes of a minute that is more than half over a whole one.
+const NEAREST: TimeDelta = TimeDelta::seconds(29);
+
 /// How far off it is: `Due in 30 minutes`, `Overdue by 2 days`.
 pub(crate) fn standing(locale: Locale, due: Due, zone: Tz, now: Instant) -> String {
     match due {
         Due::At(instant) => {
+            // To the nearest minute: a message is rendered a moment after the reminder's.
             let left = instant - now;
+            let left = left + NEAREST * left.num_seconds().signum() as i32;
             match left.num_minutes() {
                 0 => now_due(locale).to_owned(),
                 minutes if minutes > 0 => ahead(locale, &span(locale, left)),
@@ -284,6 +289,8 @@ mod tests {
         };
         check("2026-12-04T14:30:00Z", "Due in 30 minutes", "Fällig in 30 Minuten");
         check("2026-12-04T14:01:00Z", "Due in 1 minute", "Fällig in 1 Minute");
+        check("2026-12-04T14:33:59.985Z", "Due in 34 minutes", "Fällig in 34 Minuten");
+        check("2026-12-04T13:26:00.015Z", "Overdue by 34 minutes", "Seit 34 Minuten überfällig");
         check("2026-12-04T14:00:30Z", "Due now", "Jetzt fällig");
         check("2026-12-04T13:59:30Z", "Due now", "Jetzt fällig");
         check("2026-12-04T15:30:00Z", "Due in 90 minutes", "Fällig in 90 Minuten");

@@ -33,8 +33,7 @@ pub struct Config {
     pub published_days: u32,
     /// Dead letters after they were replayed or discarded; those that nobody has dealt with are kept. Default 90.
     pub dead_letters_days: u32,
-    /// Reminders after they came to an end, and what is known of tasks that are over; the same is asked of it as of
-    /// `inbox_days`. Default 90.
+    /// The reminders of tasks after those were completed or deleted; the same is asked of it as of `inbox_days`. Default 90.
     pub reminders_days: u32,
     /// Messages to people after they were sent or given up. Default 90.
     pub deliveries_days: u32,

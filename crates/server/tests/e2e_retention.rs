@@ -8,7 +8,8 @@ use std::sync::Arc;
 use docket_domain::source::{Clock, Ids as _};
 use docket_domain::{DeadLetterId, EventId, Instant, LetterState, TimeDelta};
 use docket_proto::v1::recurrence::Pattern;
-use docket_proto::v1::{CreateTaskRequest, Task};
+use docket_proto::v1::reminder::Channel;
+use docket_proto::v1::{CreateTaskRequest, SendTestNotificationRequest, Task};
 use docket_server::retention::{BATCH, BATCHES, Config, LETTERS_BATCH, Purge};
 use docket_server::source::{SystemClock, TimeOrderedIds};
 use docket_store::Schema;
@@ -159,6 +160,8 @@ async fn what_is_old_goes_and_what_is_young_stays(storage: Storage) {
     let chore = alice.create(repeating("Sweep", Pattern::Daily, "2027-02-01T07:00:00Z", "UTC")).await;
     alice.complete(&chore).await;
     alice.successor_of(&chore).await;
+    let test = SendTestNotificationRequest { channel: Channel::Email.into() };
+    alice.notification_service().send_test_notification(test).await.unwrap();
     stack.settled().await;
     let database = stack.docket.database().await;
     keep_letters(&database).await;
@@ -191,8 +194,13 @@ async fn what_is_old_goes_and_what_is_young_stays(storage: Storage) {
     use LetterState::{Discarded, Open, Replayed};
     cycle_after(day(90) - hour, &database).await;
     assert_eq!(letters(&database).await, [(Open, 1), (Replayed, 1), (Discarded, 1)]);
+    assert_eq!(alice.reminders_of(&chore).await.len(), 1, "it was cancelled");
+    assert_eq!(alice.deliveries().await.len(), 1);
     cycle_after(day(90) + hour, &database).await;
     assert_eq!(letters(&database).await, [(Open, 1)], "nobody has dealt with it");
+    assert_eq!(alice.reminders_of(&chore).await, []);
+    assert_eq!(alice.reminders().await.len(), 1, "that of the next occurrence is still to come");
+    assert_eq!(alice.deliveries().await, []);
 
     // What has not arrived is never too old.
     stack.pause_sidecars();

@@ -238,7 +238,19 @@ async fn settings_are_ones_own() {
     let hers = alice.update_preferences(update).await.unwrap().into_inner();
     for row in rows().iter().filter(|row| row.protects == Protects::Own) {
         for (way, bob) in bob(&api) {
-            let (text, _) = (row.ask)(bob, String::new()).await.unwrap();
+            let text = match (row.ask)(bob, String::new()).await {
+                Ok((text, _)) => text,
+                // The second way comes too soon after the first.
+                Err(status) => {
+                    assert_eq!(
+                        status.code(),
+                        tonic::Code::ResourceExhausted,
+                        "{}, {way}: {status}",
+                        row.method
+                    );
+                    status.to_string()
+                }
+            };
             assert!(!text.contains("alice"), "{}, {way}: {text}", row.method);
         }
     }
