@@ -1,5 +1,6 @@
 //! A sidecar and its broker that are not to be relied on: publishing fails, or seems to, events are lost, and answers to
-//! calls that are passed on get lost. What was published is delivered when a test says so.
+//! calls that are passed on get lost. Events of tasks are delivered when a test says so, those of reminders at once. There is
+//! no scheduler: reminders are given without alarms.
 //!
 //! The messages are written by hand from Dapr's published contract, as those of `docket_testkit` are.
 
@@ -7,7 +8,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
+use docket_testkit::callback::{Answer, TopicEvent};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::net::TcpListener;
@@ -22,6 +25,12 @@ use crate::model::host::Running;
 
 pub(crate) const PUBSUB: &str = "pubsub";
 pub(crate) const TOPIC: &str = "task-events";
+
+/// How the types of tasks' events begin.
+pub(crate) const OF_TASKS: &str = "com.todo.task.";
+
+/// The pause before an event comes again that the app did not take.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An event as it was published.
 #[derive(Clone, Debug)]
@@ -64,7 +73,8 @@ impl Broker {
         let incoming = tokio_stream::wrappers::TcpListenerStream::new(listener);
         let server = tonic::transport::Server::builder()
             .add_service(Dapr(broker.clone()))
-            .add_service(Passing(broker.clone()));
+            .add_service(Tasks(Passing(broker.clone())))
+            .add_service(Reminders(Passing(broker.clone())));
         tokio::spawn(server.serve_with_incoming(incoming));
         (broker, address)
     }
@@ -106,12 +116,16 @@ impl Broker {
         strikes
     }
 
-    fn take(&self, bytes: Vec<u8>) {
+    fn take(&self, topic: String, bytes: Vec<u8>) {
         if self.strikes("an event was lost", 5) {
             return;
         }
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        if !text("type").starts_with(OF_TASKS) {
+            tokio::spawn(self.clone().bring(topic, bytes));
+            return;
+        }
         // 64-bit numbers are texts in protobuf's JSON.
         let version = json["data"]["sequence"].as_str().unwrap().parse().unwrap();
         let (task, id) = (text("subject"), text("id"));
@@ -123,6 +137,19 @@ impl Broker {
         self.0.arrived.notify_waiters();
     }
 
+    /// Delivers an event again and again until the app has taken it, through all its crashes.
+    async fn bring(self, topic: String, bytes: Vec<u8>) {
+        let mut app = self.0.app.clone();
+        while let Ok(running) = app.wait_for(Option::is_some).await.map(|running| running.clone()) {
+            let Some(running) = running else { continue };
+            let event = TopicEvent::raw(PUBSUB, &topic, bytes.clone());
+            if let Ok(Answer::Success) = running.sidecar().topic_event(event).await {
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
     fn publish_bulk(&self, request: Bulk) -> Result<BulkAnswer, Status> {
         if self.strikes("nothing was published", 10) {
             return Err(Status::unavailable("the sidecar is away"));
@@ -132,7 +159,7 @@ impl Broker {
             if self.strikes("an event was not taken", 10) {
                 failed_entries.push(Failed { entry_id: entry.entry_id, error: "full".to_owned() });
             } else {
-                self.take(entry.event);
+                self.take(request.topic.clone(), entry.event);
             }
         }
         if self.strikes("the broker's answer was wrong", 10) {
@@ -190,7 +217,7 @@ impl Service<http::Request<Body>> for Dapr {
             Ok(match path.rsplit('/').next().unwrap_or_default() {
                 "PublishEvent" => {
                     let publish = |single: Single| {
-                        broker.take(single.data);
+                        broker.take(single.topic, single.data);
                         Ok(Nothing {})
                     };
                     unary(request, publish).await
@@ -198,8 +225,10 @@ impl Service<http::Request<Body>> for Dapr {
                 "BulkPublishEvent" => unary(request, |bulk| broker.publish_bulk(bulk)).await,
                 "GetMetadata" => {
                     let component = Component { name: PUBSUB.to_owned() };
-                    unary(request, |Nothing {}| Ok(Metadata { components: vec![component.clone()] })).await
+                    let metadata = Metadata { id: "docket".to_owned(), components: vec![component] };
+                    unary(request, |Nothing {}| Ok(metadata.clone())).await
                 }
+                job if job.contains("Job") => Status::unavailable("there is no scheduler").into_http(),
                 other => panic!("nobody asks a sidecar for {other}"),
             })
         })
@@ -210,24 +239,41 @@ impl Service<http::Request<Body>> for Dapr {
 #[derive(Clone)]
 struct Passing(Broker);
 
-impl NamedService for Passing {
-    const NAME: &'static str = "docket.v1.TaskService";
-}
-
-impl Service<http::Request<Body>> for Passing {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = BoxFuture<Self::Response, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+impl Passing {
+    fn pass(&self, request: http::Request<Body>) -> BoxFuture<http::Response<Body>, Infallible> {
         let broker = self.0.clone();
         Box::pin(async move { Ok(broker.pass_on(request).await) })
     }
 }
+
+/// A service of another app.
+macro_rules! passing {
+    ($service:ident, $name:literal) => {
+        #[derive(Clone)]
+        struct $service(Passing);
+
+        impl NamedService for $service {
+            const NAME: &'static str = $name;
+        }
+
+        impl Service<http::Request<Body>> for $service {
+            type Response = http::Response<Body>;
+            type Error = Infallible;
+            type Future = BoxFuture<Self::Response, Infallible>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+                self.0.pass(request)
+            }
+        }
+    };
+}
+
+passing!(Tasks, "docket.v1.TaskService");
+passing!(Reminders, "docket.v1.ReminderService");
 
 /// Serves one call with a function.
 async fn unary<Q, A>(
@@ -257,12 +303,16 @@ struct Nothing {}
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Single {
+    #[prost(string, tag = "2")]
+    topic: String,
     #[prost(bytes = "vec", tag = "3")]
     data: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Bulk {
+    #[prost(string, tag = "2")]
+    topic: String,
     #[prost(message, repeated, tag = "3")]
     entries: Vec<BulkEntry>,
     #[prost(map = "string, string", tag = "4")]
@@ -293,6 +343,8 @@ struct Failed {
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Metadata {
+    #[prost(string, tag = "1")]
+    id: String,
     #[prost(message, repeated, tag = "3")]
     components: Vec<Component>,
 }

@@ -7,6 +7,7 @@ use docket_proto::v1::task::State;
 use docket_testkit::User;
 use pbjson_types::value::Kind;
 
+use crate::model::broker::OF_TASKS;
 use crate::model::story::Story;
 
 impl Story {
@@ -82,7 +83,8 @@ impl Story {
                 async move { user.audit().list_audit_entries(asked).await }
             };
             let page = self.ask(asked).await;
-            for entry in page.entries {
+            // What became of reminders is no change of a task.
+            for entry in page.entries.into_iter().filter(|entry| entry.event_type.starts_with(OF_TASKS)) {
                 stories.entry(entry.task_id.clone()).or_default().push(entry);
             }
             if page.next_page_token.is_empty() {
@@ -117,7 +119,7 @@ impl Story {
 }
 
 fn kind(entry: &v1::AuditEntry) -> String {
-    entry.event_type.trim_start_matches("com.todo.task.").to_owned()
+    entry.event_type.trim_start_matches(OF_TASKS).to_owned()
 }
 
 fn title(entry: &v1::AuditEntry) -> String {
