@@ -224,13 +224,13 @@ async fn a_stack_gives_mails_to_sendgrid_and_hears_what_it_says() {
         json!({"errors": [{"message": "no such sender", "field": "from", "help": null}]}).to_string();
     hooks.answer_next(SENDGRID, [Answer::status(202), Answer::status(403).body(&refusal)]);
     let stack = Stack::builder(Path::new(DOCKET)).sendgrid(&gateway).start().await;
-    let alice = stack.user("alice");
-    alice.prefer(preferences(&hooks, "alice@docket.test"), &["email"]).await;
-    let send = async || {
+    let send = async |name: &str| {
+        let user = stack.user(name);
+        user.prefer(preferences(&hooks, &format!("{name}@docket.test")), &["email"]).await;
         let request = v1::SendTestNotificationRequest { channel: Channel::Email.into() };
-        alice.notification_service().send_test_notification(request).await.unwrap().into_inner()
+        user.notification_service().send_test_notification(request).await.unwrap().into_inner()
     };
-    assert_eq!(send().await.state(), v1::delivery::State::Sent);
+    assert_eq!(send("alice").await.state(), v1::delivery::State::Sent);
     let [call] = &hooks.calls_of(SENDGRID)[..] else { panic!("{:?}", hooks.calls()) };
     assert_eq!(call.headers["authorization"], "Bearer SG.of-tests");
     let body: Value = serde_json::from_slice(&call.body).unwrap();
@@ -238,7 +238,7 @@ async fn a_stack_gives_mails_to_sendgrid_and_hears_what_it_says() {
     assert_eq!(body["from"]["email"], "docket@docket.test");
     assert_eq!(body["content"][0]["type"], "text/html");
 
-    let refused = send().await;
+    let refused = send("bob").await;
     assert_eq!(refused.state(), v1::delivery::State::Failed, "{refused:?}");
     assert!(refused.reason.contains("403") && refused.reason.contains("no such sender"), "{refused:?}");
     assert_eq!(hooks.calls_of(SENDGRID).len(), 2);
