@@ -1,4 +1,5 @@
-//! Docket beside what it stands on: what a call costs against pgbench, and what an event costs against a bare echo.
+//! Docket beside what it stands on: what a call costs against pgbench, what an event costs against a bare echo, and what a
+//! reminder costs against a bare job.
 #![doc = include_str!("../README.md")]
 
 mod api;
@@ -10,6 +11,7 @@ mod pgbench;
 mod plot;
 mod readme;
 mod record;
+mod reminders;
 mod report;
 mod script;
 mod usage;
@@ -36,6 +38,9 @@ struct Args {
 enum Suite {
     /// Measures how fast events get out of the outbox and into their handlers, against a bare echo on the same broker.
     Backbone(backbone::Args),
+    /// Measures how fast and how late reminders are given that are all due in one second, against a bare app on the same
+    /// scheduler, and what they cost while none is due.
+    Reminders(reminders::Args),
 }
 
 #[tokio::main]
@@ -43,6 +48,7 @@ async fn main() -> ExitCode {
     let Args { suite, api } = Args::parse();
     let outcome = match suite {
         Some(Suite::Backbone(args)) => backbone::run(args).await,
+        Some(Suite::Reminders(args)) => reminders::run(args).await,
         None => api::run(api).await,
     };
     match outcome {
@@ -61,6 +67,12 @@ fn program(named: Option<&Path>) -> Result<PathBuf> {
         None => std::env::current_exe()?.with_file_name("docket"),
     };
     docket.canonicalize().with_context(|| format!("{}: no such program", docket.display()))
+}
+
+/// Reads a variable and its value.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').ok_or("must be NAME=VALUE")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
 fn print(text: &str) -> Result<()> {

@@ -21,6 +21,12 @@ pub(crate) const BACKBONE: Place = Place {
     end: "<!-- The figures of the backbone end here. -->",
 };
 
+/// The figures of reminders.
+pub(crate) const REMINDERS: Place = Place {
+    begin: "<!-- The figures below are written by `cargo xtask bench reminders --write`. -->\n",
+    end: "<!-- The figures of the reminders end here. -->",
+};
+
 /// The README with other figures.
 pub(crate) fn replaced(readme: &str, place: Place, figures: &str) -> Result<String> {
     let Place { begin, end } = place;
@@ -35,7 +41,7 @@ mod tests {
 
     #[test]
     fn figures_replace_those_before_and_no_others() {
-        for (place, other) in [(API, BACKBONE), (BACKBONE, API)] {
+        for (place, other) in [(API, BACKBONE), (BACKBONE, REMINDERS), (REMINDERS, API)] {
             let part = |place: Place, figures: &str| format!("{}\n{figures}\n\n{}", place.begin, place.end);
             let readme = |figures: &str| {
                 format!("# Title\n{}\nmiddle\n{}\nrest\n", part(other, "kept"), part(place, figures))
@@ -46,8 +52,8 @@ mod tests {
     }
 
     #[test]
-    fn the_readme_has_both_places() {
-        for place in [API, BACKBONE] {
+    fn the_readme_has_all_places() {
+        for place in [API, BACKBONE, REMINDERS] {
             assert!(replaced(include_str!("../README.md"), place, "new").is_ok(), "{place:?}");
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use docket_testkit::postgres::Client;
 
 /// The kernel counts in hundredths of a second on every Linux that there is.
 const TICK: f64 = 0.01;
@@ -24,6 +25,12 @@ pub(crate) fn of_family(id: u32) -> Result<f64> {
     let children = children.split_whitespace().filter_map(|child| child.parse().ok());
     // One that ends meanwhile is in its parent's sum the next time.
     Ok(ticks(&stat, 4) + children.filter_map(|child| of_process(child).ok()).sum::<f64>())
+}
+
+/// The first process of the PostgreSQL that answers here.
+pub(crate) async fn postmaster(postgres: &Client) -> Result<u32> {
+    let file: String = postgres.query_one("SELECT pg_read_file('postmaster.pid')", &[]).await?.get(0);
+    file.lines().next().and_then(|id| id.parse().ok()).context("PostgreSQL has no id")
 }
 
 /// The first fields of user, system, and then the same of children that have ended.

@@ -21,7 +21,7 @@ const READER_TASKS: u64 = 2_000;
 const CONNECTIONS: usize = 8;
 
 /// What tokens are signed with: any text that is long enough.
-const SECRET: &str = "the secret of a server that lives as long as one measurement";
+pub(crate) const SECRET: &str = "the secret of a server that lives as long as one measurement";
 
 /// The settings of the cluster that are not PostgreSQL's own.
 pub(crate) const SETTINGS: [(&str, &str); 12] = [
@@ -96,9 +96,7 @@ impl World {
             .await;
         postgres.execute("CREATE EXTENSION pg_stat_statements").await;
         let counters = postgres.client().await;
-        let file: String = counters.query_one("SELECT pg_read_file('postmaster.pid')", &[]).await?.get(0);
-        let postmaster =
-            file.lines().next().and_then(|id| id.parse().ok()).context("PostgreSQL has no id")?;
+        let postmaster = usage::postmaster(&counters).await?;
         let world = Self { docket, postgres, database, postmaster, counters };
         world.make_template().await?;
         Ok(world)

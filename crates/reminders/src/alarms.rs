@@ -63,28 +63,32 @@ impl Watch {
     async fn run(&self, alarms: mpsc::Sender<Vec<Alarm>>, ready: watch::Receiver<bool>) {
         loop {
             let is_ready = *ready.borrow();
-            // What is found without an alarm is nobody else's for a while, so it is looked for only when it can be taken.
-            let place = alarms.try_reserve().ok().filter(|_| is_ready);
-            let more = match self.look(place.is_some()).await {
-                Ok(Seen { unarmed, more }) => {
-                    if let Some(place) = place
-                        && !unarmed.is_empty()
-                    {
-                        place.send(unarmed);
-                    }
-                    more
-                }
-                Err(error) => {
-                    tracing::warn!(error = docket_sidecar::causes(&error), "reminders can not be looked at");
-                    false
-                }
-            };
-            if more {
+            if self.turn(&alarms, is_ready).await {
                 continue;
             }
             tokio::select! {
                 () = self.store.reminders_change() => sleep(GATHER).await,
                 () = sleep(self.poll) => {}
+            }
+        }
+    }
+
+    /// Does what is to be done, and hands on what has no alarm. Answers whether there is more to do at once.
+    pub(crate) async fn turn(&self, alarms: &mpsc::Sender<Vec<Alarm>>, is_ready: bool) -> bool {
+        // What is found without an alarm is nobody else's for a while, so it is looked for only when it can be taken.
+        let place = alarms.try_reserve().ok().filter(|_| is_ready);
+        match self.look(place.is_some()).await {
+            Ok(Seen { unarmed, more }) => {
+                if let Some(place) = place
+                    && !unarmed.is_empty()
+                {
+                    place.send(unarmed);
+                }
+                more
+            }
+            Err(error) => {
+                tracing::warn!(error = docket_sidecar::causes(&error), "reminders can not be looked at");
+                false
             }
         }
     }

@@ -174,7 +174,7 @@ impl Round<'_> {
     }
 
     async fn subscribe(&self, topic: &str) -> Result<Figures> {
-        let echo = Echo::start(topic).await?;
+        let echo = Echo::start(Some(topic)).await?;
         let daprd = self.shape.sidecar(ECHO).app(echo.port(), "").start().await;
         let meter = self.meter(vec![std::process::id()], &[&daprd])?;
         let cost = self.follow_tally(&meter, echo.tally()).await?;
@@ -182,7 +182,7 @@ impl Round<'_> {
     }
 
     async fn echo(&self, topic: &str) -> Result<Figures> {
-        let echo = Echo::start(topic).await?;
+        let echo = Echo::start(Some(topic)).await?;
         let mut daprd = self.shape.sidecar(ECHO).app(echo.port(), "").start().await;
         daprd.subscribed().await;
         self.shape.joined(ECHO).await;

@@ -47,10 +47,14 @@ impl Tally {
         self.0.total.load(Ordering::Relaxed)
     }
 
+    /// The time of each step in seconds since 1970, and how many events it had.
+    pub(crate) fn steps(&self) -> Vec<(f64, u64)> {
+        self.0.each.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// From the first to the last.
     pub(crate) fn span(&self) -> Result<Span> {
-        let steps = self.0.each.lock().unwrap_or_else(PoisonError::into_inner);
-        Span::of(&steps)
+        Span::of(&self.steps())
     }
 }
 
@@ -62,11 +66,11 @@ pub(crate) struct Echo {
 }
 
 impl Echo {
-    /// Listens; its sidecar will bring it this topic.
-    pub(crate) async fn start(topic: &str) -> Result<Self> {
+    /// Listens; its sidecar will bring it this topic, or nothing but jobs.
+    pub(crate) async fn start(topic: Option<&str>) -> Result<Self> {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let (address, tally) = (listener.local_addr()?, Tally::default());
-        let app = App { topic: topic.to_owned(), tally: tally.clone() };
+        let app = App { topic: topic.map(str::to_owned), tally: tally.clone() };
         let server = Server::builder()
             // The sidecar repeats the metadata of a whole batch in the headers of the call.
             .http2_max_header_list_size(4 << 20)
@@ -101,7 +105,7 @@ impl Drop for Echo {
 
 #[derive(Clone)]
 struct App {
-    topic: String,
+    topic: Option<String>,
     tally: Tally,
 }
 
@@ -114,9 +118,9 @@ impl AppCallback for App {
     }
 
     async fn list_topic_subscriptions(&self, _: Request<()>) -> Answer<pb::ListTopicSubscriptionsResponse> {
-        let subscription = pb::TopicSubscription {
+        let subscription = |topic: String| pb::TopicSubscription {
             pubsub_name: PUBSUB.to_owned(),
-            topic: self.topic.clone(),
+            topic,
             metadata: [("rawPayload".to_owned(), "true".to_owned())].into(),
             routes: None,
             dead_letter_topic: String::new(),
@@ -126,7 +130,8 @@ impl AppCallback for App {
                 max_await_duration_ms: AWAIT_MS.into(),
             }),
         };
-        Ok(Response::new(pb::ListTopicSubscriptionsResponse { subscriptions: vec![subscription] }))
+        let subscriptions = self.topic.clone().map(subscription).into_iter().collect();
+        Ok(Response::new(pb::ListTopicSubscriptionsResponse { subscriptions }))
     }
 
     async fn on_topic_event(&self, _: Request<pb::TopicEventRequest>) -> Answer<pb::TopicEventResponse> {
@@ -161,6 +166,7 @@ impl AppCallback for App {
     }
 
     async fn on_job_event(&self, _: Request<pb::JobEventRequest>) -> Answer<pb::JobEventResponse> {
+        self.tally.add(1);
         Ok(Response::new(pb::JobEventResponse::default()))
     }
 }

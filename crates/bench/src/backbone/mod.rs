@@ -2,13 +2,13 @@
 //! the same sidecar and the same broker.
 
 mod cell;
-mod echo;
+pub(crate) mod echo;
 mod meter;
 mod plot;
 mod report;
 mod settings;
-mod shape;
-mod span;
+pub(crate) mod shape;
+pub(crate) mod span;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -49,13 +49,8 @@ pub(crate) struct Args {
     #[arg(long)]
     statements: bool,
     /// Sets a variable of Docket's environment: to try other settings.
-    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = pair)]
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = crate::pair)]
     environment: Vec<(String, String)>,
-}
-
-fn pair(text: &str) -> Result<(String, String), String> {
-    let pair = text.split_once('=').ok_or("must be NAME=VALUE")?;
-    Ok((pair.0.to_owned(), pair.1.to_owned()))
 }
 
 /// Measures, and prints or writes the figures.

@@ -20,7 +20,7 @@ const APP_API_TOKEN: &str = "shown-by-the-sidecar";
 const USERS: u64 = 8;
 
 /// The settings of the cluster that are not PostgreSQL's own.
-const SETTINGS: [(&str, &str); 8] = [
+pub(crate) const SETTINGS: [(&str, &str); 8] = [
     ("shared_buffers", "512MB"),
     ("synchronous_commit", "on"),
     // No cell has a checkpoint or a vacuum in it; both come between them.
@@ -98,9 +98,7 @@ impl Shape {
         database.migrate(binary).await;
         database.execute("CREATE EXTENSION pg_stat_statements").await;
         let counters = database.superuser_client().await;
-        let file: String = counters.query_one("SELECT pg_read_file('postmaster.pid')", &[]).await?.get(0);
-        let postmaster =
-            file.lines().next().and_then(|id| id.parse().ok()).context("PostgreSQL has no id")?;
+        let postmaster = usage::postmaster(&counters).await?;
         let settings = docket().into_iter().map(|(name, value)| (name.to_owned(), value));
         let environment = settings.chain(more.iter().cloned()).collect();
         let mut shape = Self {
