@@ -62,7 +62,7 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         if let Some(known) = &self.0 {
-            known.under_way.fetch_sub(1, Ordering::Relaxed);
+            known.under_way.fetch_sub(1, Ordering::Release);
         }
     }
 }
@@ -93,8 +93,10 @@ impl Quota {
             }
             return Ok(Some(Admitted::one_of(known.clone())));
         }
+        // Before they are counted: one that ends meanwhile is rather seen twice than not at all.
+        let under_way = known.under_way.load(Ordering::Acquire);
         let taken = store.task_count_up_to(owner, most).await?;
-        let left = most.saturating_sub(taken).saturating_sub(known.under_way.load(Ordering::Relaxed));
+        let left = most.saturating_sub(taken).saturating_sub(under_way);
         *count = match (left / 2).checked_sub(1) {
             _ if left == 0 => Some(Count { room: 0, until: now + FULL_FOR }),
             // The one for this create is among the half. With no more left of it, the next create counts.
