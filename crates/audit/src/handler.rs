@@ -7,13 +7,15 @@ use docket_sidecar::{Delivery, HandlerError, TopicHandler};
 use docket_store::audit::Entry;
 use docket_store::inbox::Arrival;
 use docket_wire::event::DecodeError;
-use docket_wire::{event, preferences_event, reminder_event};
-use serde_json::Value;
+use docket_wire::{ObjectText, event, preferences_event, reminder_event};
 
 use crate::Deps;
 
 /// Names the handler in the inbox.
 const NAME: &str = "audit";
+
+/// What the log keeps of an event, as it was received.
+type Recorded = Entry<ObjectText>;
 
 /// The handler of task events.
 #[derive(Clone)]
@@ -35,7 +37,7 @@ impl Handler {
     }
 
     /// What the log keeps of an event; nothing of preferences, because addresses are not for ever.
-    fn entry(&self, delivery: &Delivery) -> Result<Option<Entry>, HandlerError> {
+    fn entry(&self, delivery: &Delivery) -> Result<Option<Recorded>, HandlerError> {
         fail::fail_point!("audit-hopeless", |_| Err(HandlerError::hopeless("failpoint")));
         match Heard::from_event_type(&delivery.event_type) {
             Some(Heard::Task(_)) => self.of_task(delivery).map(Some),
@@ -52,7 +54,7 @@ impl Handler {
         }
     }
 
-    fn of_task(&self, delivery: &Delivery) -> Result<Entry, HandlerError> {
+    fn of_task(&self, delivery: &Delivery) -> Result<Recorded, HandlerError> {
         let event = event::decode(&delivery.data).map_err(unreadable)?;
         Ok(Entry {
             event_id: delivery.event_id,
@@ -62,16 +64,16 @@ impl Handler {
             task_version: event.version,
             event_time: delivery.time,
             record_time: self.deps.clock.now(),
-            before: event.before.map(Value::Object),
-            after: Value::Object(event.after),
+            before: event.before,
+            after: event.after,
             trace_id: delivery.trace.as_ref().and_then(|trace| trace_id(&trace.parent)),
         })
     }
 
-    fn of_reminder(&self, delivery: &Delivery) -> Result<Entry, HandlerError> {
+    fn of_reminder(&self, delivery: &Delivery) -> Result<Recorded, HandlerError> {
         let notice = reminder_event::decode(&delivery.data).map_err(unreadable)?;
         // As it was received, with the fields that this version does not know.
-        let after = serde_json::from_slice(&delivery.data).map_err(DecodeError::NotJson);
+        let after = ObjectText::read(&delivery.data).map_err(DecodeError::NotJson);
         Ok(Entry {
             event_id: delivery.event_id,
             event_type: delivery.event_type.clone(),
@@ -113,7 +115,7 @@ struct Read {
     /// It was published again for the log alone, to close a gap: what the inbox says of it does not count.
     refills: bool,
     /// What is kept of it.
-    entry: Option<Entry>,
+    entry: Option<Recorded>,
 }
 
 impl Handler {
@@ -131,7 +133,7 @@ impl Handler {
                 Box::pin(async move {
                     let begun = tx.inbox_begin_all(NAME, arrivals, now).await?;
                     let new = events.iter().zip(begun).filter(|(event, begun)| *begun || event.refills);
-                    let new: Vec<&Entry> = new.filter_map(|(event, _)| event.entry.as_ref()).collect();
+                    let new: Vec<&Recorded> = new.filter_map(|(event, _)| event.entry.as_ref()).collect();
                     tx.audit_insert_all(&new).await?;
                     fail::fail_point!("in-handler-before-commit", |_| std::process::abort());
                     Ok(())
@@ -251,7 +253,7 @@ mod tests {
             (id(1), "com.todo.task.created", 1),
         ];
         assert_eq!(told, expect, "each once");
-        assert_eq!(entries[0].after, serde_json::from_slice::<Value>(sent).unwrap());
+        assert_eq!(entries[0].after, serde_json::from_slice::<serde_json::Value>(sent).unwrap());
         assert_eq!(entries[0].before, None);
         let versions = store.audit_versions(None, 10).await.unwrap();
         let [versions] = versions.as_slice() else { panic!("{versions:?}") };

@@ -1,9 +1,12 @@
 //! How one handler goes through a batch: all of it at once if that can be, and else one by one.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 
+use crate::config::Bulk;
 use crate::envelope::Delivery;
 use crate::incoming::Incoming;
 use crate::subscriber::{BatchFailed, Patience, Subscriber};
@@ -15,6 +18,7 @@ pub(crate) struct Run<'a> {
     subscriber: &'a Subscriber,
     patience: &'a Patience,
     keys_in_flight: usize,
+    lanes: usize,
     batch: &'a [Incoming],
     done: Vec<bool>,
     /// The first message of a key that could not be dealt with.
@@ -26,10 +30,11 @@ impl<'a> Run<'a> {
         subscriber: &'a Subscriber,
         patience: &'a Patience,
         keys_in_flight: usize,
+        lanes: usize,
         batch: &'a [Incoming],
     ) -> Self {
         let done = vec![false; batch.len()];
-        Self { subscriber, patience, keys_in_flight, batch, done, stuck: BTreeMap::new() }
+        Self { subscriber, patience, keys_in_flight, lanes, batch, done, stuck: BTreeMap::new() }
     }
 
     /// Goes through all of it; answers for each message whether the handler is done with it.
@@ -56,24 +61,37 @@ impl<'a> Run<'a> {
         (0..self.batch.len()).filter(is_open)
     }
 
-    /// Handles in one go what can be. The places of what is hopeless are those in the batch.
+    /// Handles in one go what can be, and large batches in parts at the same time. The places of what is hopeless are those
+    /// in the batch.
     async fn at_once(&mut self) -> Result<(), BatchFailed> {
         let handler = self.subscriber.handler.as_ref();
         let event = |index: usize| Some((index, self.batch[index].event_for(handler)?));
-        let (indices, events): (Vec<usize>, Vec<&Delivery>) = self.open().filter_map(event).unzip();
-        if events.len() < 2 {
-            return Ok(());
+        let events: Vec<(usize, &Delivery)> = self.open().filter_map(event).collect();
+        let (subscriber, patience) = (self.subscriber, self.patience);
+        let part = async |part: Vec<(usize, &Delivery)>| {
+            let (indices, events): (Vec<usize>, Vec<&Delivery>) = part.into_iter().unzip();
+            let outcome = match events.len() {
+                // One by one it is just as good.
+                0 | 1 => Err(BatchFailed::Otherwise),
+                _ => subscriber.all(patience, &events).await,
+            };
+            (indices, outcome)
+        };
+        let parts = join_all(parts(events, self.lanes).into_iter().map(part)).await;
+        let (mut hopeless, mut otherwise) = (Vec::new(), false);
+        for (indices, outcome) in parts {
+            match outcome {
+                Ok(()) => indices.into_iter().for_each(|index| self.done[index] = true),
+                Err(BatchFailed::Hopeless(places)) => {
+                    hopeless.extend(places.into_iter().filter_map(|place| indices.get(place).copied()));
+                }
+                Err(BatchFailed::Otherwise) => otherwise = true,
+            }
         }
-        match self.subscriber.all(self.patience, &events).await {
-            Ok(()) => {
-                indices.into_iter().for_each(|index| self.done[index] = true);
-                Ok(())
-            }
-            Err(BatchFailed::Hopeless(places)) => {
-                let places = places.into_iter().filter_map(|place| indices.get(place).copied());
-                Err(BatchFailed::Hopeless(places.collect()))
-            }
-            Err(otherwise) => Err(otherwise),
+        match (hopeless.is_empty(), otherwise) {
+            (false, _) => Err(BatchFailed::Hopeless(hopeless)),
+            (true, true) => Err(BatchFailed::Otherwise),
+            (true, false) => Ok(()),
         }
     }
 
@@ -111,4 +129,20 @@ impl<'a> Run<'a> {
         let done: Vec<Vec<usize>> = stream::iter(keys).buffer_unordered(self.keys_in_flight).collect().await;
         done.into_iter().flatten().for_each(|index| self.done[index] = true);
     }
+}
+
+/// Cuts events into parts, at most so many, that are worth it and have no key in common. Their order stays.
+fn parts(events: Vec<(usize, &Delivery)>, most: usize) -> Vec<Vec<(usize, &Delivery)>> {
+    let count = (events.len() / Bulk::LEAST_PART).min(most).max(1);
+    if count == 1 {
+        return vec![events];
+    }
+    let mut parts = vec![Vec::new(); count];
+    for event in events {
+        let mut key = DefaultHasher::new();
+        event.1.subject.hash(&mut key);
+        // The remainder is less than the number of parts.
+        parts[(key.finish() % count as u64) as usize].push(event);
+    }
+    parts
 }

@@ -65,6 +65,10 @@ pub struct Bulk {
     pub max_messages: u16,
     /// How long the sidecar waits for a batch to fill, in milliseconds. Default: 5.
     pub max_await_ms: u16,
+    /// How many parts of a large batch a handler works on at the same time, each with keys of its own and in a transaction
+    /// of its own. The sidecar gives no other batch meanwhile. A part has [`Bulk::LEAST_PART`] events or more on average.
+    /// Default: 2.
+    pub lanes: usize,
 }
 
 /// What the sidecar writes around a message: the ids and the names of a call, and its headers once more, escaped.
@@ -102,9 +106,14 @@ impl Default for Retry {
     }
 }
 
+impl Bulk {
+    /// Fewer events are not worth a transaction more.
+    pub const LEAST_PART: usize = 50;
+}
+
 impl Default for Bulk {
     fn default() -> Self {
-        Self { max_messages: 100, max_await_ms: 5 }
+        Self { max_messages: 100, max_await_ms: 5, lanes: 2 }
     }
 }
 

@@ -154,7 +154,7 @@ impl Router {
 
     /// Delivers a batch; the answers are in its order.
     ///
-    /// Each handler gets all of it at once. Where that fails, events with one subject are handled in their order, and
+    /// Each handler gets all of it at once, or in a few parts that have no key in common. Where that fails, events with one subject are handled in their order, and
     /// behind one that did not succeed the later ones are not handled at all, so that none overtakes it. Subjects do not
     /// wait for each other, and neither do handlers.
     pub(crate) async fn deliver_all(
@@ -166,7 +166,9 @@ impl Router {
         let handlers = self.route(pubsub, topic)?;
         let read = |(event, metadata)| Incoming::read(pubsub, topic, event, metadata);
         let batch: Vec<Incoming> = events.into_iter().map(read).collect();
-        let run = |subscriber| Run::new(subscriber, &self.patience, self.keys_in_flight, &batch).finish();
+        let lanes = self.bulk.as_ref().map_or(1, |bulk| bulk.lanes);
+        let run =
+            |subscriber| Run::new(subscriber, &self.patience, self.keys_in_flight, lanes, &batch).finish();
         let runs: Vec<Vec<bool>> = future::join_all(handlers.iter().map(run)).await;
         let verdict = |index: usize| Verdict::of(runs.iter().all(|done| done[index]));
         let verdicts: Vec<Verdict> = (0..batch.len()).map(verdict).collect();

@@ -1,5 +1,7 @@
 //! The audit log: every event, once.
 
+use std::fmt::Display;
+
 use docket_domain::{EventId, Instant, TaskId, UserId};
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr, Value};
 use sea_orm::{
@@ -17,9 +19,9 @@ use crate::{Error, Store, Tx, instant, micros};
 const INSERT: &str = include_str!("audit/insert.sql");
 const INSERT_IN_PROCESS: &str = include_str!("audit/insert.sqlite.sql");
 
-/// One event as the log keeps it.
+/// One event as the log keeps it; `Json` is whatever JSON texts are.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct Entry<Json = serde_json::Value> {
     /// Names the event.
     pub event_id: EventId,
     /// The CloudEvents `type`.
@@ -35,9 +37,9 @@ pub struct Entry {
     /// When it was stored.
     pub record_time: Instant,
     /// What changed, as it was before: a JSON object.
-    pub before: Option<serde_json::Value>,
+    pub before: Option<Json>,
     /// The task after it: a JSON object.
-    pub after: serde_json::Value,
+    pub after: Json,
     /// The trace in which it happened.
     pub trace_id: Option<String>,
 }
@@ -79,9 +81,12 @@ pub struct Listing {
 }
 
 impl Tx<'_> {
-    /// Stores entries; nothing happens with those whose event the log has already. Answers how many it did not have. One
+    /// Stores entries, whose JSON is what their `Json` is displayed as; nothing happens with those whose event the log has already. Answers how many it did not have. One
     /// statement.
-    pub async fn audit_insert_all(&self, entries: &[&Entry]) -> Result<u64, Error> {
+    pub async fn audit_insert_all<Json: Display + Sync>(
+        &self,
+        entries: &[&Entry<Json>],
+    ) -> Result<u64, Error> {
         if entries.is_empty() {
             return Ok(0);
         }
@@ -99,7 +104,7 @@ impl Tx<'_> {
     }
 }
 
-fn row(entry: &Entry) -> serde_json::Value {
+fn row<Json: Display>(entry: &Entry<Json>) -> serde_json::Value {
     serde_json::json!({
         "event_id": digits(entry.event_id.as_uuid()),
         "event_type": entry.event_type,
@@ -115,12 +120,11 @@ fn row(entry: &Entry) -> serde_json::Value {
 }
 
 /// The columns of the entries, as arrays. Those hold no NULL: an empty text stands for it.
-fn columns(entries: &[&Entry]) -> [Value; 10] {
-    fn of<T>(entries: &[&Entry], column: impl Fn(&Entry) -> T) -> Vec<T> {
+fn columns<Json: Display>(entries: &[&Entry<Json>]) -> [Value; 10] {
+    fn of<Json, T>(entries: &[&Entry<Json>], column: impl Fn(&Entry<Json>) -> T) -> Vec<T> {
         entries.iter().map(|entry| column(entry)).collect()
     }
-    let json =
-        |value: &Option<serde_json::Value>| value.as_ref().map(ToString::to_string).unwrap_or_default();
+    let json = |value: &Option<Json>| value.as_ref().map(ToString::to_string).unwrap_or_default();
     [
         of(entries, |entry| entry.event_id.as_uuid()).into(),
         of(entries, |entry| entry.event_type.clone()).into(),

@@ -7,9 +7,10 @@ mod write;
 
 use docket_domain::{Change, EventId, Task, TaskId, UserId};
 use docket_proto::event;
-use serde_json::{Map, Value};
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::{InvalidFields, Violations};
+use crate::{InvalidFields, ObjectText, Violations};
 
 /// The version of the schema that is written, and the only one that is read.
 pub const SCHEMA_VERSION: i32 = 1;
@@ -46,9 +47,9 @@ pub struct TaskEvent {
     pub changed_fields: Vec<String>,
     /// The changed fields before it, as received; absent for a creation. A field that is named in `changed_fields` and
     /// missing here had no value, or its type's zero value.
-    pub before: Option<Map<String, Value>>,
+    pub before: Option<ObjectText>,
     /// The fields after it, as received: those that this version does not know are here too.
-    pub after: Map<String, Value>,
+    pub after: ObjectText,
     message: event::TaskEvent,
 }
 
@@ -64,9 +65,19 @@ pub fn encode(change: &Change, event_id: EventId) -> Vec<u8> {
     write::event(change, event_id).to_string().into_bytes()
 }
 
+/// What is carried on as it was received.
+#[derive(Deserialize)]
+struct Received<'a> {
+    #[serde(borrow)]
+    previous: Option<&'a RawValue>,
+    #[serde(borrow)]
+    payload: Option<&'a RawValue>,
+}
+
 /// Reads an event. Fields that this version does not know are passed over, because later ones may add some.
 pub fn decode(bytes: &[u8]) -> Result<TaskEvent, DecodeError> {
-    let (mut json, message) = mapping::read::<event::TaskEvent>(bytes)?;
+    let message: event::TaskEvent = mapping::read(bytes)?;
+    let received: Received<'_> = serde_json::from_slice(bytes).map_err(DecodeError::Malformed)?;
     let mut violations = Violations::default();
     let v = &mut violations;
     let id = v.check("idempotency_key", message.idempotency_key.parse());
@@ -75,12 +86,8 @@ pub fn decode(bytes: &[u8]) -> Result<TaskEvent, DecodeError> {
     if message.sequence < 1 {
         v.add("sequence", "must be 1 or more");
     }
-    let mut object = |field: &str| match json.get_mut(field).map(Value::take) {
-        Some(Value::Object(object)) => Some(object),
-        _ => None,
-    };
-    let before = object("previous");
-    let after = object("payload");
+    let before = received.previous.and_then(ObjectText::of);
+    let after = received.payload.and_then(ObjectText::of);
     if after.is_none() {
         v.add("payload", "is required");
     }

@@ -33,7 +33,7 @@ pub fn encode(notice: &PreferencesNotice) -> Vec<u8> {
 
 /// Reads an event. Fields that this version does not know are passed over, because later ones may add some.
 pub fn decode(bytes: &[u8]) -> Result<PreferencesNotice, DecodeError> {
-    let (_, message) = mapping::read::<event::PreferencesEvent>(bytes)?;
+    let message: event::PreferencesEvent = mapping::read(bytes)?;
     let mut violations = Violations::default();
     let v = &mut violations;
     let id = v.check("idempotency_key", message.idempotency_key.parse());

@@ -65,7 +65,7 @@ pub fn encode(notice: &ReminderNotice) -> Vec<u8> {
 
 /// Reads an event. Fields that this version does not know are passed over, because later ones may add some.
 pub fn decode(bytes: &[u8]) -> Result<ReminderNotice, DecodeError> {
-    let (_, message) = mapping::read::<event::ReminderEvent>(bytes)?;
+    let message: event::ReminderEvent = mapping::read(bytes)?;
     let mut violations = Violations::default();
     let notice = notice(&message, &mut violations);
     violations.into_result(notice).map_err(DecodeError::InvalidFields)

@@ -160,11 +160,11 @@ proptest! {
 
         // The task before the change can be put together from what the event says.
         if let Some(before) = change.before {
-            let mut fields = event.after;
+            let mut fields = event.after.fields().unwrap();
             fields.retain(|name, _| !event.changed_fields.contains(name));
-            fields.extend(event.before.unwrap());
+            fields.extend(event.before.unwrap().fields().unwrap());
             let created = Change { kind: EventKind::Created, before: None, after: before };
-            prop_assert_eq!(fields, decode(&encode(&created, event_id)).unwrap().after);
+            prop_assert_eq!(fields, decode(&encode(&created, event_id)).unwrap().after.fields().unwrap());
         }
     }
 

@@ -98,6 +98,7 @@ impl Config {
         }
         if let Some(bulk) = &dapr.bulk {
             numbers.push(("dapr.bulk.max_messages", bulk.max_messages.into(), 1..=10_000));
+            numbers.push(("dapr.bulk.lanes", bulk.lanes as u64, 1..=16));
         }
         let wrong = numbers.into_iter().filter(|(_, number, range)| !range.contains(number));
         wrong

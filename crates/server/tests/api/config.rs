@@ -106,7 +106,7 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
     );
     check(
         "[dapr]\ndeadline_ms = 300001\nhandler_timeout_ms = 0\nkeys_in_flight = 0\nretry.attempts = 11\n\
-         retry.backoff_ms = 60001\nbulk.max_messages = 0",
+         retry.backoff_ms = 60001\nbulk.max_messages = 0\nbulk.lanes = 17",
         &[],
         &[
             "dapr.deadline_ms must be 1 to 300000, not 300001",
@@ -115,6 +115,7 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
             "dapr.retry.attempts must be 1 to 10, not 11",
             "dapr.retry.backoff_ms must be 0 to 60000, not 60001",
             "dapr.bulk.max_messages must be",
+            "dapr.bulk.lanes must be",
         ],
     );
     check(

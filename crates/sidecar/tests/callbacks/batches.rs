@@ -1,6 +1,6 @@
 //! Events that come together.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -229,4 +229,81 @@ async fn a_call_may_be_as_large_as_a_batch_of_the_largest_messages() {
     assert_eq!(handler.seen().len(), 20);
     let refused = app.callback().on_bulk_topic_event(signed(batch((0..21).map(large)))).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::OutOfRange, "{refused}");
+}
+
+/// So many events of ten keys.
+fn many(count: u8) -> Vec<Vec<u8>> {
+    (0..count).map(|number| event(&format!("key {}", number % 10), number)).collect()
+}
+
+fn in_lanes(lanes: usize) -> Config {
+    Config { bulk: Some(Bulk { lanes, ..Bulk::default() }), ..config() }
+}
+
+#[tokio::test]
+async fn parts_of_a_large_batch_are_handled_at_the_same_time_and_share_no_key() {
+    // Both parts have to be there before either ends.
+    struct Meeting(Arc<Whole>, Barrier);
+    #[async_trait]
+    impl TopicHandler for Meeting {
+        fn name(&self) -> &'static str {
+            "meeting"
+        }
+        async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+            self.0.handle(delivery).await
+        }
+        async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
+            self.1.wait().await;
+            self.0.handle_all(deliveries).await
+        }
+    }
+    let whole = Whole::new(Scripted::new("audit", []), [], &[]);
+    let meeting: Arc<dyn TopicHandler> = Arc::new(Meeting(whole.clone(), Barrier::new(2)));
+    let app = App::with(in_lanes(2), [meeting], |it| it).await;
+    assert_eq!(app.deliver_all(many(120)).await, [DONE; 120]);
+    assert_eq!(whole.alone.seen(), [""; 0]);
+    let parts: Vec<Vec<u8>> = whole
+        .batches()
+        .into_iter()
+        .map(|part| part.into_iter().map(|number| number.parse().unwrap()).collect())
+        .collect();
+    assert_eq!(parts.len(), 2);
+    let keys = |part: &[u8]| part.iter().map(|number| number % 10).collect::<BTreeSet<_>>();
+    assert!(keys(&parts[0]).is_disjoint(&keys(&parts[1])), "{parts:?}");
+    assert!(parts.iter().all(|part| part.is_sorted()), "{parts:?}");
+    assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), 120);
+}
+
+#[tokio::test]
+async fn when_a_part_fails_the_others_are_done_with() {
+    let audit = Whole::new(Scripted::new("audit", []), [Act::Fail], &[]);
+    let app = App::with(in_lanes(2), [audit.clone() as Arc<dyn TopicHandler>], |it| it).await;
+    assert_eq!(app.deliver_all(many(120)).await, [DONE; 120]);
+    let (batches, mut alone) = (audit.batches(), audit.alone.seen());
+    assert_eq!(batches.len(), 2);
+    alone.sort();
+    let failed = batches.iter().find(|part| part.contains(&alone[0])).unwrap();
+    let mut failed = failed.clone();
+    failed.sort();
+    assert_eq!(alone, failed, "only those of the part that failed");
+}
+
+#[tokio::test]
+async fn what_is_hopeless_in_one_part_leaves_both_whole() {
+    let audit = Whole::new(Scripted::new("audit", []), [], &["7"]);
+    let app = App::with(in_lanes(2), [audit.clone() as Arc<dyn TopicHandler>], |it| it).await;
+    assert_eq!(app.deliver_all(many(120)).await, [DONE; 120]);
+    assert_eq!(audit.alone.seen(), ["7"], "the rest was handled in parts");
+    assert_eq!(app.grave.letters.lock().unwrap().len(), 1);
+    assert_eq!(audit.batches().iter().map(Vec::len).sum::<usize>(), 119);
+}
+
+#[tokio::test]
+async fn a_batch_that_is_not_worth_a_transaction_more_stays_whole() {
+    for (lanes, count) in [(2, 99), (1, 120), (8, 49)] {
+        let audit = Whole::new(Scripted::new("audit", []), [], &[]);
+        let app = App::with(in_lanes(lanes), [audit.clone() as Arc<dyn TopicHandler>], |it| it).await;
+        app.deliver_all(many(count)).await;
+        assert_eq!(audit.batches().len(), 1, "{lanes} lanes, {count} events");
+    }
 }

@@ -1,8 +1,9 @@
 //! The JSON mapping of events, with snake_case names: what all of them have in common.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{DecodeError, SCHEMA_VERSION};
 
@@ -17,23 +18,30 @@ pub(crate) fn write(message: &impl Serialize) -> Value {
     json
 }
 
-/// Reads an event of the schema's version; also as it was received, with the fields that this version does not know.
-pub(crate) fn read<M: DeserializeOwned>(bytes: &[u8]) -> Result<(Value, M), DecodeError> {
-    let json: Value = serde_json::from_slice(bytes).map_err(DecodeError::NotJson)?;
-    // Looked at first: another version may well have other types.
-    let version = schema_version(&json);
+/// What is looked at first, because another version may well have other types.
+#[derive(Deserialize)]
+struct Version<'a> {
+    #[serde(borrow)]
+    schema_version: Option<&'a RawValue>,
+}
+
+/// Reads an event of the schema's version.
+pub(crate) fn read<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, DecodeError> {
+    let version = match serde_json::from_slice(bytes) {
+        Ok(Version { schema_version }) => schema_version.map_or(0, number),
+        // It is JSON, but no object, which says no version.
+        Err(error) if error.is_data() => 0,
+        Err(error) => return Err(DecodeError::NotJson(error)),
+    };
     if version != i64::from(SCHEMA_VERSION) {
         return Err(DecodeError::UnsupportedVersion(version));
     }
-    let message = serde_json::from_value(json.clone()).map_err(DecodeError::Malformed)?;
-    Ok((json, message))
+    serde_json::from_slice(bytes).map_err(DecodeError::Malformed)
 }
 
-/// The version that an event says it follows; 0 when it says none. The JSON mapping allows numbers in quotes.
-fn schema_version(json: &Value) -> i64 {
-    let version = json.get("schema_version");
-    let number = version.and_then(|version| version.as_i64().or_else(|| version.as_str()?.parse().ok()));
-    number.unwrap_or_default()
+/// A whole number, which the JSON mapping allows in quotes; 0 when it is none.
+fn number(text: &RawValue) -> i64 {
+    text.get().trim_matches('"').parse().unwrap_or_default()
 }
 
 /// The mapping says that times end in `Z`, and pbjson writes `+00:00`. Told by the field's name, so that a title which
