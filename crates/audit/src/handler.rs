@@ -283,6 +283,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_a_release_gave_up_that_did_not_know_it_is_kept_after_a_replay() {
+        let (handler, store, _stores) = world().await;
+        let sent = of(2, "reminder.sent", include_bytes!("../../wire/goldens/reminder_event/v1/sent.json"));
+        let arrival = &Arrival { event: id(2), replay: None };
+        let reason = "unknown event type com.todo.reminder.sent";
+        let dead: Result<bool, docket_store::Error> =
+            store.transaction(|tx| Box::pin(tx.inbox_bury(NAME, arrival, reason, Noon.now()))).await;
+        assert!(dead.unwrap());
+        handler.handle(&sent).await.unwrap();
+        assert_eq!(stored(&store, &event(1, &[])).await, 0, "it was given up");
+        let metadata = event(2, &[("docket-replay", &id(9).to_string())]).metadata;
+        let replay = Delivery { metadata, ..sent };
+        for _ in 0..2 {
+            handler.handle(&replay).await.unwrap();
+            assert_eq!(stored(&store, &event(1, &[])).await, 1);
+        }
+    }
+
+    #[tokio::test]
     async fn what_can_not_be_read_is_named_before_anything_is_stored() {
         let (handler, store, _stores) = world().await;
         let good = event(1, &[]);

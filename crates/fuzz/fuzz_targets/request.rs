@@ -42,7 +42,7 @@ static RULES: LazyLock<WebhookRules> = LazyLock::new(|| {
 
 fuzz_target!(init: plant(seeds()), |data: &[u8]| -> Corpus {
     let Some((choice, bytes)) = data.split_first() else { return Corpus::Reject };
-    let read = match choice % 22 {
+    let read = match choice % 23 {
         0 => check(bytes, request::create, |create| {
             accepted(&create.content);
         }),
@@ -79,10 +79,12 @@ fuzz_target!(init: plant(seeds()), |data: &[u8]| -> Corpus {
             assert!((1..=500).contains(&list.page_size));
             assert!(list.start.zip(list.end).is_none_or(|(start, end)| start < end));
         }),
-        15 => check(bytes, |snooze| reminders::snooze(snooze, NOW), |snooze| assert!(snooze.until >= NOW)),
+        15 => check(bytes, |snooze| reminders::snooze(snooze, NOW), |snooze| {
+            assert_eq!(snooze.late.is_some(), snooze.until < NOW);
+        }),
         16 => check(bytes, reminders::dismiss, drop),
         17 => check(bytes, reminders::check, |firings| {
-            assert!((1..=reminders::MAX_CHECKED).contains(&firings.len()));
+            assert!((1..=request::MAX_CHECKED).contains(&firings.len()));
         }),
         18 => {
             let read = |request: &_| {
@@ -94,9 +96,12 @@ fuzz_target!(init: plant(seeds()), |data: &[u8]| -> Corpus {
             assert!((1..=500).contains(&list.page_size));
         }),
         20 => check(bytes, notification::send_test, drop),
-        _ => check(bytes, notification::unsubscribe, |asked| {
+        21 => check(bytes, notification::unsubscribe, |asked| {
             let token = unsubscribe_token(&asked.secret, asked.channel);
             assert_eq!(notification::unsubscribe(&v1::UnsubscribeRequest { token }), Ok(asked));
+        }),
+        _ => check(bytes, request::check, |tasks| {
+            assert!((1..=request::MAX_CHECKED).contains(&tasks.len()));
         }),
     };
     if read { Corpus::Keep } else { Corpus::Reject }
@@ -178,6 +183,7 @@ fn preferred(preferences: &Preferences) {
     let request = v1::UpdatePreferencesRequest {
         preferences: Some(answer::preferences(preferences, 1, Some(NOW), None)),
         update_mask: Some(pb::FieldMask { paths: vec!["*".to_owned()] }),
+        ..Default::default()
     };
     let again = notification::update_preferences(&request, &Preferences::default(), &RULES);
     assert_eq!(again.map(|update| update.preferences).as_ref(), Ok(preferences));
@@ -291,6 +297,7 @@ fn seeds() -> Vec<Vec<u8>> {
         seeds.push(seed(7, &v1::PreviewOccurrencesRequest { source: Some(source), page_size: 7 }));
     }
     seeds.push(seed(8, &v1::ListSeriesGapsRequest { page_size: 7, page_token: "AAAA".to_owned() }));
+    seeds.push(seed(22, &v1::CheckTasksRequest { task_ids: vec![id.clone(); 2] }));
     seeds.push(seed(
         9,
         &v1::ListAuditEntriesRequest {
@@ -341,8 +348,14 @@ fn reminding() -> [(u8, Vec<u8>); 4] {
         ..Default::default()
     };
     let delay = v1::snooze_reminder_request::Until::Delay(pb::Duration { seconds: 600, nanos: 0 });
-    let snooze = v1::SnoozeReminderRequest { task_id: task_id.clone(), number: 1, until: Some(delay) };
-    let dismiss = v1::DismissReminderRequest { task_id: task_id.clone(), number: 2 };
+    let request_id = ID.to_owned();
+    let snooze = v1::SnoozeReminderRequest {
+        task_id: task_id.clone(),
+        number: 1,
+        until: Some(delay),
+        request_id: request_id.clone(),
+    };
+    let dismiss = v1::DismissReminderRequest { task_id: task_id.clone(), number: 2, request_id };
     let check = v1::CheckRemindersRequest { reminder_ids: vec![task_id] };
     [
         (14, list.encode_to_vec()),
@@ -367,9 +380,13 @@ fn notifying() -> [(u8, Vec<u8>); 4] {
         ..Default::default()
     };
     let update_mask = Some(pb::FieldMask { paths: vec!["*".to_owned()] });
-    let update = v1::UpdatePreferencesRequest { preferences: Some(preferences), update_mask };
+    let update = v1::UpdatePreferencesRequest {
+        preferences: Some(preferences),
+        update_mask,
+        request_id: ID.to_owned(),
+    };
     let list = v1::ListDeliveriesRequest { task_id: ID.to_owned(), states: vec![3], ..Default::default() };
-    let test = v1::SendTestNotificationRequest { channel: 1 };
+    let test = v1::SendTestNotificationRequest { channel: 1, request_id: ID.to_owned() };
     let token = unsubscribe_token(&[7; 16], docket_domain::Channel::Email);
     [
         (18, update.encode_to_vec()),

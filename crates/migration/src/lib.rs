@@ -12,6 +12,7 @@ mod m20261123_000003_published_events;
 mod m20261123_000004_dead_letters;
 mod m20261124_000001_reminders;
 mod m20261124_000002_notification;
+mod m20261124_000003_idempotency_keys;
 mod roles;
 mod schema;
 mod steps;

@@ -13,7 +13,7 @@ use crate::{
     Error, Schema, m20261121_000001_tasks, m20261121_000002_events, m20261121_000003_audit,
     m20261122_000001_tasks_by_due_descending, m20261122_000002_relays, m20261123_000001_replays,
     m20261123_000002_inbox_by_time, m20261123_000003_published_events, m20261123_000004_dead_letters,
-    m20261124_000001_reminders, m20261124_000002_notification, roles,
+    m20261124_000001_reminders, m20261124_000002_notification, m20261124_000003_idempotency_keys, roles,
 };
 
 /// The table that knows the applied steps; its name and shape are sea-orm's.
@@ -50,7 +50,7 @@ type Steps = Vec<Box<dyn MigrationTrait>>;
 /// The steps in their order: those of a schema, or of the file that has them all.
 fn steps(schema: Option<Schema>) -> Steps {
     let belongs = |owners: &[Schema]| schema.is_none_or(|schema| owners.contains(&schema));
-    let all: [(&[Schema], Box<dyn MigrationTrait>); 11] = [
+    let all: [(&[Schema], Box<dyn MigrationTrait>); 12] = [
         (&[Schema::Tasks], Box::new(m20261121_000001_tasks::Migration)),
         (&Schema::ALL, Box::new(m20261121_000002_events::Migration)),
         (&[Schema::Audit], Box::new(m20261121_000003_audit::Migration)),
@@ -62,6 +62,7 @@ fn steps(schema: Option<Schema>) -> Steps {
         (&[Schema::DeadLetters], Box::new(m20261123_000004_dead_letters::Migration)),
         (&[Schema::Reminders], Box::new(m20261124_000001_reminders::Migration)),
         (&[Schema::Notification], Box::new(m20261124_000002_notification::Migration)),
+        (&[Schema::Reminders, Schema::Notification], Box::new(m20261124_000003_idempotency_keys::Migration)),
     ];
     all.into_iter().filter(|(owners, _)| belongs(owners)).map(|(_, step)| step).collect()
 }

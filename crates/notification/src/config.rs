@@ -35,6 +35,9 @@ pub struct Config {
     /// How long after its moment, or after it was written into the ledger, whichever is later, a message is tried, in
     /// seconds: 60 to 2,592,000.
     pub give_up_seconds: u64,
+    /// How long a message waits after its moment while its task has changed and the reminders have not followed, in seconds:
+    /// 0 to 3,600, and at most `give_up_seconds`. Then it is sent all the same.
+    pub behind_seconds: u64,
     /// What is done with a message of which nobody knows whether it went out: `resend` or `give_up`.
     pub unknown: Unknown,
     /// The Dapr app-id of the reminders: `docket` when all targets run in one process, else `docket-reminders`.
@@ -142,6 +145,7 @@ impl Default for Config {
             first_retry_seconds: 5,
             last_retry_seconds: 300,
             give_up_seconds: 86_400,
+            behind_seconds: 60,
             unknown: Unknown::Resend,
             reminders_app_id: "docket".to_owned(),
             tasks_app_id: "docket".to_owned(),
@@ -191,6 +195,10 @@ impl Config {
         if !(60..=2_592_000).contains(&self.give_up_seconds) {
             return Err(format!("give_up_seconds must be 60 to 2592000, not {}", self.give_up_seconds));
         }
+        if self.behind_seconds > self.give_up_seconds.min(3_600) {
+            let wrong = self.behind_seconds;
+            return Err(format!("behind_seconds must be 0 to 3600 and at most give_up_seconds, not {wrong}"));
+        }
         if let Some(url) = &self.public_url {
             page(url).map_err(|rule| format!("public_url {rule}"))?;
         }
@@ -214,6 +222,10 @@ impl Config {
 
     pub(crate) fn give_up_time(&self) -> TimeDelta {
         delta(self.give_up_seconds)
+    }
+
+    pub(crate) fn behind_time(&self) -> TimeDelta {
+        delta(self.behind_seconds)
     }
 
     /// How long to wait after so many attempts; `jitter` is 0 to 1 and takes off up to half, so that what failed together

@@ -18,7 +18,7 @@ use crate::config::{Config, Unknown};
 use crate::digest::day_of;
 use crate::handler::UNSUBSCRIBED;
 use crate::hold::Hold;
-use crate::owner::{Agenda, Agendas, Away, MOST_FIRINGS, Owner};
+use crate::owner::{Agenda, Agendas, Away, MOST_FIRINGS, Owner, Standing};
 use crate::render::{About, Firing, Letter, Message, Renderer};
 use crate::verdict::Judge;
 
@@ -52,7 +52,7 @@ pub(crate) struct Ready {
 struct Facts {
     /// Without those whose preferences can not be read.
     users: Result<HashMap<UserId, Recipient>, String>,
-    standing: Result<HashSet<ReminderId>, String>,
+    standing: Result<HashMap<ReminderId, Standing>, String>,
     agendas: HashMap<(UserId, NaiveDate), Result<Agenda, String>>,
     now: Instant,
 }
@@ -101,8 +101,8 @@ impl Desk {
         Facts { users, standing, agendas, now: self.clock.now() }
     }
 
-    async fn standing(&self, firings: &[ReminderId]) -> Result<HashSet<ReminderId>, Away> {
-        let mut standing = HashSet::new();
+    async fn standing(&self, firings: &[ReminderId]) -> Result<HashMap<ReminderId, Standing>, Away> {
+        let mut standing = HashMap::new();
         for firings in firings.chunks(MOST_FIRINGS) {
             standing.extend(self.owner.standing(firings).await?);
         }
@@ -143,15 +143,14 @@ impl Desk {
             }
         }
         let users = facts.users.as_ref().map_err(|why| judge.held(delivery, why))?;
+        let mut standing = Standing::Stands;
         if let Some(firing) = delivery.reminder_id {
-            let standing = facts.standing.as_ref().map_err(|why| judge.held(delivery, why))?;
-            if !standing.contains(&firing) {
-                // What may have gone out before is not said to be cancelled.
-                return Err(match claimed.was_sending {
-                    true => ended(DeliveryState::Unknown, INTERRUPTED),
-                    false => ended(DeliveryState::Cancelled, "the reminder does not stand any more"),
-                });
-            }
+            let known = facts.standing.as_ref().map_err(|why| judge.held(delivery, why))?;
+            // What may have gone out before is not said to be cancelled.
+            standing = known.get(&firing).copied().ok_or_else(|| match claimed.was_sending {
+                true => ended(DeliveryState::Unknown, INTERRUPTED),
+                false => ended(DeliveryState::Cancelled, "the reminder does not stand any more"),
+            })?;
         }
         let unreadable = || judge.held(delivery, "the preferences can not be read");
         let to = users.get(&delivery.user_id).cloned().ok_or_else(unreadable)?;
@@ -171,6 +170,9 @@ impl Desk {
         }
         if !channel.has_address(&to) {
             return Err(ended(DeliveryState::Failed, "the user has said no address for the channel"));
+        }
+        if standing == Standing::Behind {
+            judge.behind(delivery, preferences)?;
         }
         let message = self.message(delivery, &to, facts, &judge)?;
         Ok((to, message))

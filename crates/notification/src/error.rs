@@ -7,6 +7,7 @@ use docket_proto::v1::ErrorReason;
 use docket_rpc::Fault;
 use docket_rpc::status::RETRY_DELAY;
 use docket_store::Conflict;
+use docket_store::idempotency::Reused;
 use docket_wire::InvalidFields;
 use tonic::Code;
 
@@ -50,7 +51,10 @@ pub enum Error {
         /// The channel.
         channel: Channel,
     },
-    /// Another change came in between.
+    /// The request id was used for another call.
+    #[error(transparent)]
+    RequestIdReused(#[from] Reused),
+    /// Another change came in between, or the first of two calls with one request id is still under way.
     #[error("another change was made at the same time; try again")]
     Conflict,
     /// A part of the program failed.
@@ -82,6 +86,7 @@ impl Fault for Error {
                 Code::FailedPrecondition
             }
             Self::TooSoon { .. } => Code::ResourceExhausted,
+            Self::RequestIdReused(_) => Code::AlreadyExists,
             Self::Store(error) if error.is_unavailable() => Code::Unavailable,
             Self::Store(_) | Self::Internal(_) => Code::Internal,
         }
@@ -94,6 +99,7 @@ impl Fault for Error {
             Self::AddressMissing { .. } | Self::Unsubscribed { .. } => ErrorReason::ChannelAddressMissing,
             Self::TooSoon { .. } => ErrorReason::RateLimited,
             Self::ChannelUnavailable { .. } => ErrorReason::ChannelUnavailable,
+            Self::RequestIdReused(_) => ErrorReason::RequestIdReused,
             Self::Conflict => ErrorReason::Conflict,
             Self::Store(error) if error.is_unavailable() => ErrorReason::Unavailable,
             Self::Store(_) | Self::Internal(_) => ErrorReason::Internal,
@@ -106,6 +112,7 @@ impl Fault for Error {
             Self::AddressMissing { channel }
             | Self::Unsubscribed { channel }
             | Self::ChannelUnavailable { channel } => vec![("channel", channel.name().to_owned())],
+            Self::RequestIdReused(Reused { id }) => vec![("request_id", id.to_string())],
             Self::TooSoon { .. } => vec![
                 ("limit", "test_notifications".to_owned()),
                 ("value", "1".to_owned()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use docket_domain::source::Ids;
 use docket_domain::{Channel, DeliveryId};
 use docket_store::Error;
+use docket_store::idempotency::Call;
 use docket_store::notification::{Claimed, Delivery, Settled};
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::mpsc;
@@ -158,7 +159,7 @@ impl Lane {
     async fn settle(&self, settled: &[Settled], begin_by: Instant) {
         let until = begin_by + self.desk.config.send_time();
         let mut failures = 0;
-        while let Err(error) = self.write(settled).await {
+        while let Err(error) = self.write(settled, None).await {
             failures += 1;
             if failures == 1 {
                 let error = &error as &dyn std::error::Error;
@@ -176,8 +177,13 @@ impl Lane {
         }
     }
 
-    /// One transaction: the rows, and an event for each firing that has come to its end with them.
-    pub(crate) async fn write(&self, settled: &[Settled]) -> Result<(), Error> {
+    /// One transaction: the rows, an event for each firing that has come to its end with them, and the answer to a
+    /// repetition of the call that waits for that.
+    pub(crate) async fn write(
+        &self,
+        settled: &[Settled],
+        kept: Option<&(Call<'_>, Vec<u8>)>,
+    ) -> Result<(), Error> {
         fail::fail_point!("settle-error", |_| Err(Error::Interrupted));
         let events = Events { topic: &self.events_topic, ids: self.ids.as_ref(), now: self.desk.clock.now() };
         let events = &events;
@@ -186,6 +192,9 @@ impl Lane {
             .store
             .transaction(|tx| {
                 Box::pin(async move {
+                    if let Some((call, answer)) = kept {
+                        tx.call_answer(call, answer.clone()).await?;
+                    }
                     let known = tx.deliveries_settle(settled).await?;
                     let ended: Vec<DeliveryId> = ended(settled, &known);
                     if ended.is_empty() {

@@ -12,6 +12,7 @@ mod handler;
 mod hold;
 mod lane;
 mod owner;
+mod probe;
 mod render;
 mod sender;
 mod service;

@@ -1,6 +1,6 @@
 //! What is asked of others through the sidecar: which reminders still stand, and which tasks are due.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -27,6 +27,12 @@ const PAGE: i32 = 500;
 /// the others.
 const PAGES: usize = 4;
 
+/// Who says whether reminders stand.
+const REMINDERS: &str = "the owner of the reminders";
+
+/// Who has the tasks.
+const TASKS: &str = "the task API";
+
 /// Whether what was asked can not be answered now. Waiting may help, and nothing else does.
 #[derive(Debug, thiserror::Error)]
 #[error("{what} can not be asked now")]
@@ -36,6 +42,10 @@ pub(crate) struct Away {
     source: BoxError,
 }
 
+fn away(what: &'static str) -> impl Fn(BoxError) -> Away {
+    move |source| Away { what, source }
+}
+
 #[cfg(test)]
 impl Away {
     pub(crate) fn new(what: &'static str, source: &'static str) -> Self {
@@ -43,11 +53,21 @@ impl Away {
     }
 }
 
+/// How it stands with a firing that nobody has called off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Standing {
+    /// It is to be sent.
+    Stands,
+    /// Its task is open, and has changed since the owner of the reminders heard of it: nobody can say whether it has moved.
+    Behind,
+}
+
 /// Which firings still stand.
 #[async_trait]
 pub(crate) trait Owner: Send + Sync + 'static {
-    /// Those of these that do: at most [`MOST_FIRINGS`].
-    async fn standing(&self, firings: &[ReminderId]) -> Result<HashSet<ReminderId>, Away>;
+    /// How it stands with those of these, at most [`MOST_FIRINGS`], that are not called off: neither by their owner, nor by
+    /// the end of their task.
+    async fn standing(&self, firings: &[ReminderId]) -> Result<HashMap<ReminderId, Standing>, Away>;
 }
 
 /// The most firings of one question.
@@ -92,6 +112,24 @@ impl Remote {
         Ok(request)
     }
 
+    async fn check_reminders(
+        &self,
+        reminder_ids: Vec<String>,
+    ) -> Result<v1::CheckRemindersResponse, BoxError> {
+        let request = self.signed(v1::CheckRemindersRequest { reminder_ids }).await?;
+        let mut client = ReminderServiceClient::new(self.reminders.clone());
+        Ok(client.check_reminders(request).await?.into_inner())
+    }
+
+    async fn check_tasks(&self, task_ids: Vec<String>) -> Result<v1::CheckTasksResponse, BoxError> {
+        if task_ids.is_empty() {
+            return Ok(v1::CheckTasksResponse::default());
+        }
+        let request = self.signed(v1::CheckTasksRequest { task_ids }).await?;
+        let mut client = TaskServiceClient::new(self.tasks.clone());
+        Ok(client.check_tasks(request).await?.into_inner())
+    }
+
     async fn list(&self, user: &UserId, filter: &str, zone: Tz) -> Result<Tasks, BoxError> {
         let mut tasks = Tasks::default();
         let mut page_token = String::new();
@@ -121,27 +159,48 @@ impl Remote {
 
 #[async_trait]
 impl Owner for Remote {
-    async fn standing(&self, firings: &[ReminderId]) -> Result<HashSet<ReminderId>, Away> {
-        let away = |source| Away { what: "the owner of the reminders", source };
+    async fn standing(&self, firings: &[ReminderId]) -> Result<HashMap<ReminderId, Standing>, Away> {
         let reminder_ids = firings.iter().map(ReminderId::to_string).collect();
-        let request = self.signed(v1::CheckRemindersRequest { reminder_ids }).await.map_err(away)?;
-        let mut client = ReminderServiceClient::new(self.reminders.clone());
-        let answer = client.check_reminders(request).await.map_err(|status| away(status.into()))?;
-        let standing = answer.into_inner().standing_reminder_ids;
-        standing.iter().map(|id| id.parse()).collect::<Result<_, _>>().map_err(|error| away(Box::new(error)))
+        let stands = self.check_reminders(reminder_ids).await.map_err(away(REMINDERS))?;
+        let mut tasks: Vec<String> = stands.standing.iter().map(|one| one.task_id.clone()).collect();
+        tasks.sort_unstable();
+        tasks.dedup();
+        // The tasks are asked for last. The other way round, a change in between would pass unseen.
+        let open = self.check_tasks(tasks).await.map_err(away(TASKS))?;
+        compared(&stands, &open).map_err(away(REMINDERS))
     }
+}
+
+/// How it stands with firings, by what the owner of the reminders and the owner of the tasks have answered.
+fn compared(
+    stands: &v1::CheckRemindersResponse,
+    open: &v1::CheckTasksResponse,
+) -> Result<HashMap<ReminderId, Standing>, BoxError> {
+    // An owner of an earlier release names the firings alone.
+    let named = stands.standing_reminder_ids.iter().map(|id| Ok((id.parse()?, Standing::Stands)));
+    let mut standing = named.collect::<Result<HashMap<ReminderId, Standing>, BoxError>>()?;
+    let versions: HashMap<&str, i64> =
+        open.open_tasks.iter().map(|task| (task.task_id.as_str(), task.version)).collect();
+    for one in &stands.standing {
+        let firing = one.reminder_id.parse()?;
+        match versions.get(one.task_id.as_str()) {
+            None => standing.remove(&firing),
+            Some(version) if *version > one.task_version => standing.insert(firing, Standing::Behind),
+            Some(_) => standing.insert(firing, Standing::Stands),
+        };
+    }
+    Ok(standing)
 }
 
 #[async_trait]
 impl Agendas for Remote {
     async fn agenda(&self, user: &UserId, day: NaiveDate, zone: Tz) -> Result<Agenda, Away> {
-        let away = |source| Away { what: "the task API", source };
         let next = day.succ_opt().unwrap_or(day);
         let overdue = format!("state = OPEN AND due < {day}");
         let today = format!("state = OPEN AND due >= {day} AND due < {next}");
         Ok(Agenda {
-            overdue: self.list(user, &overdue, zone).await.map_err(away)?,
-            today: self.list(user, &today, zone).await.map_err(away)?,
+            overdue: self.list(user, &overdue, zone).await.map_err(away(TASKS))?,
+            today: self.list(user, &today, zone).await.map_err(away(TASKS))?,
         })
     }
 }
@@ -166,4 +225,57 @@ fn about(task: &v1::Task) -> Option<About> {
         due,
         zone: task.time_zone.parse().ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use docket_proto::v1::check_reminders_response::Standing as Told;
+    use docket_proto::v1::check_tasks_response::OpenTask;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn id(number: u128) -> String {
+        Uuid::from_u128(number).to_string()
+    }
+
+    /// Firings of tasks, each with the version that the owner of the reminders knows.
+    fn told(firings: &[(u128, u128, i64)]) -> v1::CheckRemindersResponse {
+        let told = |(firing, task, task_version): &(u128, u128, i64)| Told {
+            reminder_id: id(*firing),
+            task_id: id(*task),
+            task_version: *task_version,
+        };
+        v1::CheckRemindersResponse {
+            standing_reminder_ids: firings.iter().map(|(firing, ..)| id(*firing)).collect(),
+            standing: firings.iter().map(told).collect(),
+        }
+    }
+
+    fn open(tasks: &[(u128, i64)]) -> v1::CheckTasksResponse {
+        let open = |(task, version): &(u128, i64)| OpenTask { task_id: id(*task), version: *version };
+        v1::CheckTasksResponse { open_tasks: tasks.iter().map(open).collect() }
+    }
+
+    #[test]
+    fn a_firing_stands_by_the_version_of_its_task() {
+        // Two of one task; one of a task that has changed; one of a task that is over; one of a database that was restored.
+        let stands = told(&[(1, 11, 3), (2, 11, 3), (3, 13, 3), (4, 14, 3), (5, 15, 3)]);
+        let found = compared(&stands, &open(&[(11, 3), (13, 4), (15, 2), (99, 1)])).unwrap();
+        let expect =
+            [(1, Standing::Stands), (2, Standing::Stands), (3, Standing::Behind), (5, Standing::Stands)];
+        let expect =
+            expect.map(|(firing, standing)| (ReminderId::from_uuid(Uuid::from_u128(firing)), standing));
+        assert_eq!(found, HashMap::from(expect));
+    }
+
+    #[test]
+    fn the_word_of_an_owner_of_an_earlier_release_is_enough() {
+        let stands = v1::CheckRemindersResponse { standing: Vec::new(), ..told(&[(1, 11, 3)]) };
+        let found = compared(&stands, &open(&[])).unwrap();
+        assert_eq!(found, HashMap::from([(ReminderId::from_uuid(Uuid::from_u128(1)), Standing::Stands)]));
+        let nameless =
+            v1::CheckRemindersResponse { standing_reminder_ids: vec!["7".to_owned()], ..Default::default() };
+        assert!(compared(&nameless, &open(&[])).is_err());
+    }
 }

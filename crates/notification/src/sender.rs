@@ -17,8 +17,11 @@ use crate::desk::by_channel;
 use crate::digest::Digests;
 use crate::lane::Lane;
 
-/// How often the ledger is looked at when nobody says that there is something in it.
+/// How often the ledger is looked at while there is something in it to be done.
 const POLL: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether there is something when nobody has said so: other processes write into it, too.
+const IDLE_POLL: Duration = Duration::from_secs(5);
 
 /// How often it is looked whose summary is due.
 const DIGEST_POLL: Duration = Duration::from_secs(5);
@@ -59,22 +62,44 @@ impl Sender {
         let mut lanes = Lanes::default();
         let mut next_digests = Instant::now();
         let mut failures = 0_u32;
+        // Whether everything was done when it was last looked, and nobody has said since then that there is more.
+        let mut rests = false;
         while !stop.is_cancelled() {
-            let round = self.round(&mut lanes, &mut next_digests, &stop).await;
-            if let Err(error) = &round {
+            let turn = match rests {
+                true => self.rest(next_digests).await,
+                false => self.round(&mut lanes, &mut next_digests, &stop).await.map(|()| POLL),
+            };
+            if let Err(error) = &turn {
                 report(error, failures);
             }
-            failures = if round.is_ok() { 0 } else { failures.saturating_add(1) };
-            let pause = if failures == 0 { POLL } else { PAUSE };
+            failures = if turn.is_ok() { 0 } else { failures.saturating_add(1) };
+            let pause = turn.unwrap_or(PAUSE);
+            rests = failures == 0 && !pause.is_zero();
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = sleep(pause) => {}
                 // After a failure the pause is kept.
-                () = self.lane.desk.store.deliveries_change(), if failures == 0 => {}
-                Some(done) = lanes.work.join_next_with_id(), if failures == 0 => lanes.free(done),
+                () = self.lane.desk.store.deliveries_change(), if failures == 0 => rests = false,
+                Some(done) = lanes.work.join_next_with_id(), if failures == 0 => {
+                    lanes.free(done);
+                    rests = false;
+                }
             }
         }
         lanes.finish().await;
+    }
+
+    /// How long there is nothing to do, as far as that is known; nothing when there is. One statement, and all that is asked
+    /// while nothing is to be sent.
+    pub(crate) async fn rest(&self, next_digests: Instant) -> Result<Duration, docket_store::Error> {
+        let desk = &self.lane.desk;
+        let wake = desk.store.notification_wake().await?;
+        let now = desk.clock.now();
+        let until = |moment: docket_domain::Instant| (moment - now).to_std().unwrap_or_default();
+        let digests = next_digests.saturating_duration_since(Instant::now());
+        let delivery = wake.delivery.map(until);
+        let digest = wake.digest.map(|digest| until(digest).max(digests));
+        Ok([delivery, digest].into_iter().flatten().fold(IDLE_POLL, Duration::min))
     }
 
     /// Gives work to the lanes that have none.

@@ -1,36 +1,31 @@
-//! `NotificationService`: keeps preferences, tells of the ledger, sends tests.
+//! `NotificationService`: keeps preferences, tells of the ledger, has tests sent.
 
 use std::sync::Arc;
 
 use docket_domain::address::WebhookRules;
 use docket_domain::notice::Delivery as Told;
-use docket_domain::{Channel, DeliveryId, DeliveryKind, DeliveryState, Preferences, TimeDelta, UserId};
+use docket_domain::{Channel, DeliveryState, Preferences, UserId};
 use docket_proto::v1;
 use docket_proto::v1::notification_service_server::NotificationService;
 use docket_rpc::page::Question;
 use docket_rpc::{OrStatus as _, caller};
-use docket_store::notification::{Cursor, Delivery, Listing, NewDelivery, Settled, StoredPreferences};
+use docket_store::idempotency::{Call, digest};
+use docket_store::notification::{Cursor, Delivery, Listing, StoredPreferences};
 use docket_store::outbox::Trace;
 use docket_store::{Store, Tx};
 use docket_wire::request::notification as request;
 use docket_wire::{InvalidFields, Violations, answer};
 use prost::Message as _;
-use serde_json::json;
-use tokio::time::Instant;
 use tonic::{Request, Response, Status};
 
-use crate::channel::Recipient;
 use crate::digest::first_after;
 use crate::events::Events;
 use crate::lane::Lane;
-use crate::words::words;
+use crate::probe::{self, Asked, Probe};
 use crate::{Error, Random};
 
 /// Where a page ends early, in bytes: gRPC clients take answers of 4 MiB.
 const PAGE_BYTES: usize = 3 << 20;
-
-/// How long a user waits after a test before the next one on the same channel.
-const TEST_PAUSE: TimeDelta = TimeDelta::seconds(10);
 
 /// The target's service.
 #[derive(Clone)]
@@ -45,6 +40,15 @@ struct Changed {
     stored: StoredPreferences,
     /// Whether the webhook has a new secret, which is told this once.
     is_secret_new: bool,
+    /// Whether they are others than before.
+    is_new: bool,
+}
+
+/// Who changes preferences, and what makes that repeatable.
+struct By<'a> {
+    user: &'a UserId,
+    call: Option<Call<'a>>,
+    trace: Option<Trace>,
 }
 
 impl Service {
@@ -59,34 +63,57 @@ impl Service {
 
     /// Changes a user's preferences to what `change` makes of them, and tells others in the same transaction; nothing happens
     /// when it makes the same of them.
-    async fn change<F>(&self, user: &UserId, trace: Option<Trace>, change: F) -> Result<Changed, Error>
+    async fn change<F>(&self, by: By<'_>, change: F) -> Result<v1::Preferences, Error>
     where
         F: Fn(&Preferences, i64) -> Result<Preferences, Error> + Send + Sync,
     {
+        let now = self.lane.desk.clock.now();
         let (secret, token) = ((self.random)(), unsubscribe_token(&self.random));
-        let (change, trace) = (&change, &trace);
-        let outcome: Result<(Changed, bool), Error> = self
+        let (change, by) = (&change, &by);
+        let outcome: Result<(v1::Preferences, bool), Error> = self
             .store()
             .transaction(|tx| {
                 Box::pin(async move {
-                    let before = tx.preferences_lock(user).await?;
-                    let version = before.as_ref().map_or(0, |before| before.version);
-                    let none = Preferences::default();
-                    let current = before.as_ref().map_or(&none, |before| &before.preferences);
-                    let preferences = change(current, version)?;
-                    if let Some(before) = before.as_ref().filter(|before| before.preferences == preferences) {
-                        return Ok((Changed { stored: before.clone(), is_secret_new: false }, false));
-                    }
-                    let changed = self.changed(before.as_ref(), preferences, secret, token);
-                    self.put(tx, user, &changed.stored, version, trace.clone()).await?;
-                    Ok((changed, true))
+                    let mut is_new = false;
+                    let first = async {
+                        let changed = self.change_in(tx, by, change, secret, token).await?;
+                        is_new = changed.is_new;
+                        let secret = changed.stored.webhook_secret.filter(|_| changed.is_secret_new);
+                        Ok::<_, Error>(preferences(&changed.stored, secret.as_ref()))
+                    };
+                    let answer = tx.call_once(by.call.as_ref(), now, first).await?;
+                    Ok((answer, is_new))
                 })
             })
             .await;
-        let (changed, is_new) = outcome?;
+        let (answer, is_new) = outcome?;
         if is_new {
             self.store().outbox_appended();
         }
+        Ok(answer)
+    }
+
+    async fn change_in<F>(
+        &self,
+        tx: &Tx<'_>,
+        by: &By<'_>,
+        change: &F,
+        secret: [u8; 32],
+        token: [u8; 16],
+    ) -> Result<Changed, Error>
+    where
+        F: Fn(&Preferences, i64) -> Result<Preferences, Error> + Send + Sync,
+    {
+        let before = tx.preferences_lock(by.user).await?;
+        let version = before.as_ref().map_or(0, |before| before.version);
+        let none = Preferences::default();
+        let current = before.as_ref().map_or(&none, |before| &before.preferences);
+        let preferences = change(current, version)?;
+        if let Some(before) = before.as_ref().filter(|before| before.preferences == preferences) {
+            return Ok(Changed { stored: before.clone(), is_secret_new: false, is_new: false });
+        }
+        let changed = self.changed(before.as_ref(), preferences, secret, token);
+        self.put(tx, by.user, &changed.stored, version, by.trace.clone()).await?;
         Ok(changed)
     }
 
@@ -121,7 +148,7 @@ impl Service {
             next_digest_time,
             update_time: now,
         };
-        Changed { stored, is_secret_new: has_webhook && !same_webhook }
+        Changed { stored, is_secret_new: has_webhook && !same_webhook, is_new: true }
     }
 
     async fn put(
@@ -146,73 +173,6 @@ impl Service {
         Ok(self.store().deliveries_list(owner, listing).await?)
     }
 
-    /// Sends a test, once, and answers the row that tells how that went.
-    async fn send_test(&self, user: &UserId, channel: Channel, trace: Option<Trace>) -> Result<Told, Error> {
-        let desk = &self.lane.desk;
-        let way = desk.channels.get(&channel).ok_or(Error::ChannelUnavailable { channel })?;
-        let to = Recipient::of(self.store().preferences(user).await?);
-        if to.preferences.unsubscribed.contains(&channel) {
-            return Err(Error::Unsubscribed { channel });
-        }
-        if !way.has_address(&to) {
-            return Err(Error::AddressMissing { channel });
-        }
-        let now = desk.clock.now();
-        self.check_rate(user, channel, now).await?;
-        let begin_by = Instant::now() + desk.config.begin_time();
-        let id = DeliveryId::from_uuid(self.lane.ids.uuid());
-        let new = NewDelivery {
-            id,
-            kind: DeliveryKind::Test,
-            subject: format!("test:{id}"),
-            channel,
-            user_id: user.clone(),
-            task_id: None,
-            reminder_id: None,
-            title: words(to.preferences.locale).test.to_owned(),
-            content: json!({}),
-            remind_time: now,
-            next_attempt: now,
-            postponed: false,
-            trace,
-            create_time: now,
-        };
-        let delivery = self.store().delivery_begin(&new, now + desk.config.claim_time()).await?;
-        let message = desk.test(&delivery, &to).map_err(|error| Error::Internal(Box::new(error)))?;
-        let outcome = self.lane.hand_over(&delivery, &to, &message, begin_by).await;
-        let mut settled = desk.judge().outcome(&delivery, outcome);
-        if !settled.state.is_final() {
-            // Others were on their way for too long: somebody waits here, so it is over all the same.
-            settled.state = DeliveryState::Failed;
-            settled.reason = Some("the channel was busy for too long".to_owned());
-        }
-        self.lane.write(std::slice::from_ref(&settled)).await?;
-        Ok(told(&Delivery { finish_time: Some(settled.time), ..after(delivery, settled) }))
-    }
-
-    /// Refuses a test that comes too soon after another one, which the ledger knows of.
-    async fn check_rate(
-        &self,
-        user: &UserId,
-        channel: Channel,
-        now: docket_domain::Instant,
-    ) -> Result<(), Error> {
-        let listing = Listing {
-            start_time: Some(now - TEST_PAUSE + TimeDelta::microseconds(1)),
-            limit: 500,
-            ..Listing::default()
-        };
-        let (rows, _) = self.list(user, &listing).await?;
-        let is_other = |row: &&Delivery| row.kind == DeliveryKind::Test && row.channel == channel;
-        match rows.iter().find(is_other) {
-            Some(last) => {
-                let delay = (last.create_time + TEST_PAUSE - now).to_std().unwrap_or_default();
-                Err(Error::TooSoon { user: user.clone(), channel, delay })
-            }
-            None => Ok(()),
-        }
-    }
-
     async fn stop(&self, asked: request::Unsubscribe, trace: Option<Trace>) -> Result<Channel, Error> {
         let user = self.store().unsubscribe_owner(&asked.secret).await?.ok_or_else(unknown_token)?;
         let channel = asked.channel;
@@ -223,7 +183,7 @@ impl Service {
             }
             Ok(preferences)
         };
-        self.change(&user, trace, without).await?;
+        self.change(By { user: &user, call: None, trace }, without).await?;
         Ok(channel)
     }
 }
@@ -243,12 +203,8 @@ fn unsubscribe_token(random: &Random) -> [u8; 16] {
     token.first_chunk().copied().unwrap_or(rest)
 }
 
-fn after(delivery: Delivery, settled: Settled) -> Delivery {
-    Delivery { state: settled.state, reason: settled.reason, next_attempt: None, ..delivery }
-}
-
 /// A row as the contract tells of it.
-fn told(delivery: &Delivery) -> Told {
+pub(crate) fn told(delivery: &Delivery) -> Told {
     Told {
         id: delivery.id,
         kind: delivery.kind,
@@ -294,9 +250,10 @@ impl NotificationService for Service {
         let user = caller::user(&request)?;
         let asked = request.get_ref();
         // What is wrong whatever there is now costs no transaction.
-        request::update_preferences(asked, &Preferences::default(), &self.rules)
-            .map_err(Error::from)
-            .or_status()?;
+        let checked = request::update_preferences(asked, &Preferences::default(), &self.rules);
+        let request_id = checked.map_err(Error::from).or_status()?.request_id;
+        let (method, body_hash) = ("UpdatePreferences", digest(asked));
+        let call = request_id.map(|request_id| Call { user, request_id, method, body_hash });
         let change = |current: &Preferences, version: i64| {
             let update = request::update_preferences(asked, current, &self.rules)?;
             let etag = answer::preferences_etag(version);
@@ -305,9 +262,8 @@ impl NotificationService for Service {
                 _ => Ok(update.preferences),
             }
         };
-        let changed = self.change(user, trace_of(&request), change).await.or_status()?;
-        let secret = changed.stored.webhook_secret.filter(|_| changed.is_secret_new);
-        Ok(Response::new(preferences(&changed.stored, secret.as_ref())))
+        let by = By { user, call, trace: trace_of(&request) };
+        self.change(by, change).await.or_status().map(Response::new)
     }
 
     async fn list_deliveries(
@@ -354,13 +310,19 @@ impl NotificationService for Service {
         &self,
         request: Request<v1::SendTestNotificationRequest>,
     ) -> Result<Response<v1::Delivery>, Status> {
-        let user = caller::user(&request)?.clone();
-        let channel = request::send_test(request.get_ref()).map_err(Error::from).or_status()?;
-        let (service, trace) = (self.clone(), trace_of(&request));
+        let user = caller::user(&request)?;
+        let asked = request::send_test(request.get_ref()).map_err(Error::from).or_status()?;
+        let (body, trace) = (request.get_ref(), trace_of(&request));
+        let probe = Probe::new(user.clone(), asked.channel, asked.request_id, body, trace);
+        let lane = self.lane.clone();
         // On its own: a caller who gives up must not leave a message behind of which nobody knows what became.
-        let sending = tokio::spawn(async move { service.send_test(&user, channel, trace).await });
+        let sending = tokio::spawn(async move { probe.send(&lane).await });
         let sent = sending.await.unwrap_or_else(|error| Err(Error::Internal(Box::new(error))));
-        Ok(Response::new(answer::delivery(&sent.or_status()?)))
+        let delivery = match sent.or_status()? {
+            Asked::Over(delivery) => delivery,
+            Asked::UnderWay(first) => probe::end_of(&self.lane, user, first).await.or_status()?,
+        };
+        Ok(Response::new(delivery))
     }
 
     async fn unsubscribe(

@@ -1,6 +1,8 @@
 //! What an attempt leaves behind in the ledger. Pure: `now` and the spread of pauses are parameters.
 
-use docket_domain::{DeliveryKind, DeliveryState, Instant, TimeDelta};
+use std::time::Duration;
+
+use docket_domain::{DeliveryKind, DeliveryState, Instant, Preferences, TimeDelta};
 use docket_store::notification::{Delivery, Settled};
 
 use crate::channel::Outcome;
@@ -8,6 +10,15 @@ use crate::config::{Config, Unknown};
 
 /// Begins what is said of a row that waits without having failed.
 const HELD: &str = "waits: ";
+
+/// Why a row waits whose task has changed.
+const BEHIND: &str = "the task has changed, and its reminders have not followed yet";
+
+/// The first pause while the owner of the reminders is behind; it doubles.
+const FIRST_BEHIND: Duration = Duration::from_secs(1);
+
+/// The longest one.
+const LAST_BEHIND: Duration = Duration::from_secs(10);
 
 /// Rules and moment of a verdict.
 pub(crate) struct Judge<'a> {
@@ -43,6 +54,24 @@ impl Judge<'_> {
     pub(crate) fn held(&self, delivery: &Delivery, reason: &str) -> Settled {
         let reason = format!("{HELD}{reason}");
         self.after(delivery, DeliveryState::Failed, self.config.pause(1, self.jitter), &reason)
+    }
+
+    /// The owner of the reminders has not heard yet what became of the task: it is asked again, after pauses that double from
+    /// 1 s to 10 s, but not for ever: a reminder that comes is worth more than one that may have moved.
+    pub(crate) fn behind(&self, delivery: &Delivery, preferences: &Preferences) -> Result<(), Settled> {
+        let moment = delivery.remind_time.max(delivery.create_time);
+        let quiet = preferences.quiet_hours.filter(|_| delivery.postponed);
+        let since = quiet.and_then(|hours| hours.until(moment, preferences.time_zone)).unwrap_or(moment);
+        let last = since + self.config.behind_time();
+        if self.now >= last {
+            tracing::warn!(delivery.id = %delivery.id, "a message is sent while the reminders are behind its task");
+            return Ok(());
+        }
+        // As long again as it has waited.
+        let waited = (self.now - since).to_std().unwrap_or_default();
+        let pause = waited.clamp(FIRST_BEHIND, LAST_BEHIND).mul_f64(1.0 - self.jitter / 2.0);
+        let next = TimeDelta::from_std(pause).map_or(last, |pause| last.min(self.now + pause));
+        Err(self.waits(delivery, Some(next), Some(format!("{HELD}{BEHIND}"))))
     }
 
     /// Quiet hours put it off.

@@ -5,6 +5,9 @@ use std::time::Duration;
 use docket_store::Store;
 use serde::{Deserialize, Serialize};
 
+/// How often the time between two looks at an empty outbox doubles.
+const IDLE_DOUBLINGS: u32 = 2;
+
 /// When an event may leave the outbox.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -28,7 +31,8 @@ pub struct Config {
     /// always one: the brokers that these are for take one event at a time, and calls would only wait for each other.
     pub calls_in_flight: usize,
     /// How often the outbox is looked at when nobody says that there is something in it, in milliseconds: 10 to 60,000;
-    /// three times in a lease at least.
+    /// three times in a lease at least. One that is found empty again and again is looked at less often, down to a quarter
+    /// of that.
     pub poll_ms: u64,
     /// How long a published event waits for its receipts before it is published again, in milliseconds; longer, up to
     /// four times as long, when it was in vain before. Should exceed what a handler may take with all its attempts.
@@ -99,8 +103,9 @@ impl Config {
         self.batch.saturating_mul(self.calls() as u64)
     }
 
-    pub(crate) fn poll(&self) -> Duration {
-        Duration::from_millis(self.poll_ms)
+    /// How long to wait for a word of new events, when the outbox was found empty so often in a row.
+    pub(crate) fn poll(&self, empty: u32) -> Duration {
+        Duration::from_millis(self.poll_ms.saturating_mul(1 << empty.saturating_sub(1).min(IDLE_DOUBLINGS)))
     }
 
     /// How long to wait for the receipts of an event that was published so often before.
@@ -146,6 +151,12 @@ mod tests {
         let pauses = [1, 2, 3, 5, 6, 60, u32::MAX].map(|failures| config.pause(failures, 0.0).as_millis());
         assert_eq!(pauses, [200, 400, 800, 3_200, 5_000, 5_000, 5_000]);
         assert_eq!(config.pause(1, 1.0).as_millis(), 100);
+    }
+
+    #[test]
+    fn an_empty_outbox_is_looked_at_less_and_less_often_down_to_a_quarter() {
+        let config = Config { poll_ms: 1_000, ..Config::default() };
+        assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(|empty| config.poll(empty).as_secs()), [1, 1, 2, 4, 4, 4]);
     }
 
     #[test]

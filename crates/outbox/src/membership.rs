@@ -143,6 +143,14 @@ impl Membership {
         }
     }
 
+    /// Whether it has its share, and nothing to give back: with nothing in the outbox there is nothing to wait for then.
+    pub(crate) fn is_settled(&self, census: Census) -> bool {
+        self.held.as_ref().is_some_and(|held| {
+            let share = held.part.shards().count() == census.share() && census.expired == 0;
+            held.leaving.is_empty() && (share || !held.part.is_leased())
+        })
+    }
+
     /// What it has of the outbox.
     pub(crate) fn part(&self) -> Result<&Part, Failed> {
         Ok(&self.held.as_ref().ok_or(Failed::Fenced)?.part)

@@ -81,6 +81,8 @@ pub struct Relay {
 enum Round {
     /// The outbox was gone through.
     Done,
+    /// There was nothing in it, and others are owed nothing.
+    Empty,
     /// There is more to do at once.
     Again,
     /// The relay takes no part, because it could not publish anything.
@@ -140,24 +142,30 @@ impl Relay {
         let listening = (!self.topics.is_empty()).then(|| listen(self.store.clone(), self.name));
         let _listening = listening.map(|listening| AbortOnDropHandle::new(tokio::spawn(listening)));
         self.work(stop).await;
+        let has_others = self.membership.has_others();
         // The others need not wait for the lease to end.
         self.membership.leave().await;
+        // Nor for their next poll.
+        if has_others && let Err(error) = self.store.outbox_announce(self.name).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the others find out by themselves");
+        }
     }
 
     async fn work(&mut self, stop: CancellationToken) {
-        let mut failures = 0;
+        let (mut failures, mut empty) = (0, 0_u32);
         while !stop.is_cancelled() {
             let begun = Instant::now();
             let round = self.round(&stop).await;
+            empty = if matches!(round, Ok(Round::Empty)) { empty.saturating_add(1) } else { 0 };
             let pause = match &round {
-                Ok(Round::Done | Round::Out) => self.config.poll(),
+                Ok(Round::Done | Round::Empty | Round::Out) => self.config.poll(empty),
                 Ok(Round::Again) => SHORTEST_ROUND,
                 Err(_) => self.config.pause(failures + 1, (self.jitter)()),
             };
             failures = if round.is_ok() { 0 } else { failures + 1 };
             let connected = match &round {
                 Ok(Round::Out) => false,
-                Ok(Round::Done | Round::Again) => self.sidecar_answers(&stop).await,
+                Ok(Round::Done | Round::Empty | Round::Again) => self.sidecar_answers(&stop).await,
                 Err(interrupted) => {
                     report(interrupted, failures);
                     false

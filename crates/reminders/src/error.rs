@@ -4,6 +4,7 @@ use docket_domain::{ReminderNumber, ReminderState, TaskId};
 use docket_proto::v1::ErrorReason;
 use docket_rpc::Fault;
 use docket_store::Conflict;
+use docket_store::idempotency::Reused;
 use docket_wire::InvalidFields;
 use tonic::Code;
 
@@ -33,6 +34,9 @@ pub enum Error {
         /// Whether its task is completed or deleted.
         over: bool,
     },
+    /// The request id was used for another call.
+    #[error(transparent)]
+    RequestIdReused(#[from] Reused),
     /// The database failed.
     #[error("the store failed")]
     Store(#[from] docket_store::Error),
@@ -49,6 +53,7 @@ impl Fault for Error {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
             Self::NotFound { .. } => Code::NotFound,
+            Self::RequestIdReused(_) => Code::AlreadyExists,
             Self::State { .. } => Code::FailedPrecondition,
             Self::Store(error) if error.is_conflict() => Code::Aborted,
             Self::Store(error) if error.is_unavailable() => Code::Unavailable,
@@ -61,6 +66,7 @@ impl Fault for Error {
             Self::Invalid(_) => ErrorReason::InvalidFields,
             Self::NotFound { .. } => ErrorReason::ReminderNotFound,
             Self::State { .. } => ErrorReason::ReminderState,
+            Self::RequestIdReused(_) => ErrorReason::RequestIdReused,
             Self::Store(error) if error.is_conflict() => ErrorReason::Conflict,
             Self::Store(error) if error.is_unavailable() => ErrorReason::Unavailable,
             Self::Store(_) => ErrorReason::Internal,
@@ -77,6 +83,7 @@ impl Fault for Error {
                 ("number", number.to_string()),
                 ("state", state.name().to_owned()),
             ],
+            Self::RequestIdReused(Reused { id }) => vec![("request_id", id.to_string())],
             Self::Invalid(_) | Self::Store(_) => Vec::new(),
         }
     }

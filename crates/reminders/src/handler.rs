@@ -17,8 +17,8 @@ use docket_wire::{event, preferences_event, reminder_event};
 
 use crate::follow::{Changes, Tasks};
 
-/// Names the handler in the inbox.
-const NAME: &str = "reminders";
+/// Names the handler of task events, in its inbox and in a replay that is for it alone.
+pub const NAME: &str = "reminders";
 
 /// The handler of task events.
 pub(crate) struct Handler {
@@ -29,6 +29,9 @@ pub(crate) struct Handler {
 /// An event that was read.
 struct Read {
     arrival: Arrival,
+    /// It is a task that was published again for this handler alone, because its rows may be lost: what the inbox says of it
+    /// does not count. Versions see to it that nothing happens twice.
+    refills: bool,
     said: Said,
 }
 
@@ -46,8 +49,9 @@ impl Handler {
     }
 
     fn read(&self, delivery: &Delivery) -> Result<Read, HandlerError> {
-        let replay = delivery.metadata.replay().map(|replay| replay.id);
-        let arrival = Arrival { event: delivery.event_id, replay };
+        let replay = delivery.metadata.replay();
+        let arrival = Arrival { event: delivery.event_id, replay: replay.as_ref().map(|replay| replay.id) };
+        let for_it_alone = replay.is_some_and(|replay| replay.handler.as_deref() == Some(NAME));
         let said = match Heard::from_event_type(&delivery.event_type) {
             Some(Heard::Task(kind)) => Said::Task(Box::new(self.task(kind, delivery)?)),
             Some(Heard::Reminder(kind @ (ReminderEventKind::Sent | ReminderEventKind::Failed))) => {
@@ -65,7 +69,8 @@ impl Handler {
                 return Err(HandlerError::hopeless(format!("unknown event type {}", delivery.event_type)));
             }
         };
-        Ok(Read { arrival, said })
+        let refills = for_it_alone && matches!(said, Said::Task(_));
+        Ok(Read { arrival, refills, said })
     }
 
     fn task(&self, kind: EventKind, delivery: &Delivery) -> Result<TaskSnapshot, HandlerError> {
@@ -133,8 +138,8 @@ impl TopicHandler for Handler {
 async fn store(tx: &Tx<'_>, events: &[Read], now: Instant) -> Result<bool, Error> {
     let arrivals: Vec<Arrival> = events.iter().map(|event| event.arrival).collect();
     let begun = tx.inbox_begin_all(NAME, &arrivals, now).await?;
-    let new: Vec<&Said> =
-        events.iter().zip(begun).filter(|(_, begun)| *begun).map(|(read, _)| &read.said).collect();
+    let new = events.iter().zip(begun).filter(|(read, begun)| *begun || read.refills);
+    let new: Vec<&Said> = new.map(|(read, _)| &read.said).collect();
 
     // The locks of users come before those of tasks.
     let said = day_times(&new);

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use alarms::Alarms;
 pub use error::Error;
+pub use handler::NAME as HANDLER;
 pub use jobs::JOB_PREFIX;
 pub use service::Service;
 

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use docket_domain::reminder::{NotAllowed, due_moment};
 use docket_domain::source::Clock;
-use docket_domain::{ClockTime, Due, Instant, ReminderNumber, TaskId, TaskReminder, UserId};
-use docket_proto::v1;
+use docket_domain::{ClockTime, Due, Instant, ReminderNumber, RequestId, TaskId, TaskReminder, UserId};
 use docket_proto::v1::reminder_service_server::ReminderService;
+use docket_proto::v1::{self, check_reminders_response};
 use docket_rpc::page::Question;
 use docket_rpc::{OrStatus as _, caller};
-use docket_store::reminders::{Cursor, Listing, TaskSnapshot};
+use docket_store::idempotency::{Call, digest};
+use docket_store::reminders::{Cursor, Listing, Standing, TaskSnapshot};
 use docket_store::{Store, Tx};
-use docket_wire::{answer, request};
+use docket_wire::{InvalidFields, answer, request};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
@@ -33,27 +34,44 @@ pub struct Service {
 /// What a reminder becomes.
 type Turn<'a> = &'a (dyn Fn(TaskReminder, &TaskSnapshot) -> Result<TaskReminder, NotAllowed> + Send + Sync);
 
+/// Which reminder is to be turned, and what makes that repeatable.
+struct Asked<'a> {
+    owner: &'a UserId,
+    task: TaskId,
+    number: ReminderNumber,
+    call: Option<Call<'a>>,
+    /// Why it can not be, unless it was before.
+    late: Option<InvalidFields>,
+}
+
 impl Service {
     pub(crate) fn new(store: Store, clock: Arc<dyn Clock>) -> Self {
         Self { store, clock }
     }
 
     /// Turns one reminder, in one transaction.
-    async fn turn(
-        &self,
-        owner: &UserId,
-        task: TaskId,
-        number: ReminderNumber,
-        turn: Turn<'_>,
-    ) -> Result<v1::TaskReminder, Error> {
-        let turned: Result<(TaskReminder, TaskSnapshot, bool), Error> =
-            self.store.transaction(|tx| Box::pin(turn_in(tx, owner, task, number, turn))).await;
-        let (row, task, changed) = turned?;
+    async fn turn(&self, asked: Asked<'_>, now: Instant, turn: Turn<'_>) -> Result<v1::TaskReminder, Error> {
+        let asked = &asked;
+        let turned: Result<(v1::TaskReminder, bool), Error> = self
+            .store
+            .transaction(|tx| {
+                Box::pin(async move {
+                    let mut changed = false;
+                    let first = async {
+                        let (answer, is_new) = turn_in(tx, asked, turn).await?;
+                        changed = is_new;
+                        Ok::<_, Error>(answer)
+                    };
+                    let answer = tx.call_once(asked.call.as_ref(), now, first).await?;
+                    Ok((answer, changed))
+                })
+            })
+            .await;
+        let (answer, changed) = turned?;
         if changed {
             self.store.reminders_changed();
         }
-        let day_time = self.day_time(owner, is_all_day(&task)).await?;
-        Ok(proto(&row, &task, day_time))
+        Ok(answer)
     }
 
     /// From when the reminders of the user's all-day tasks are counted; asked for only where that matters.
@@ -121,7 +139,9 @@ impl ReminderService for Service {
             // One that was given stays SENT when its task is completed, and is not to be given once more.
             false => Err(NotAllowed { state: row.state }),
         };
-        let snoozed = self.turn(owner, asked.task_id, asked.number, &snooze).await;
+        let call = call(owner, "SnoozeReminder", asked.request_id, request.get_ref());
+        let (task, number, late) = (asked.task_id, asked.number, asked.late);
+        let snoozed = self.turn(Asked { owner, task, number, call, late }, now, &snooze).await;
         snoozed.map(Response::new).or_status()
     }
 
@@ -133,7 +153,9 @@ impl ReminderService for Service {
         let now: Instant = self.clock.now();
         let asked = request::reminder::dismiss(request.get_ref()).map_err(Error::from).or_status()?;
         let dismiss = |row: TaskReminder, _: &TaskSnapshot| row.dismiss(now);
-        let dismissed = self.turn(owner, asked.task_id, asked.number, &dismiss).await;
+        let call = call(owner, "DismissReminder", asked.request_id, request.get_ref());
+        let (task, number) = (asked.task_id, asked.number);
+        let dismissed = self.turn(Asked { owner, task, number, call, late: None }, now, &dismiss).await;
         dismissed.map(Response::new).or_status()
     }
 
@@ -144,9 +166,27 @@ impl ReminderService for Service {
         caller::service(&request)?;
         let asked = request::reminder::check(request.get_ref()).map_err(Error::from).or_status()?;
         let standing = self.store.reminders_standing(&asked).await.map_err(Error::from).or_status()?;
-        let standing_reminder_ids = standing.iter().map(ToString::to_string).collect();
-        Ok(Response::new(v1::CheckRemindersResponse { standing_reminder_ids }))
+        let standing_reminder_ids = standing.iter().map(|one| one.firing.to_string()).collect();
+        let standing = standing.into_iter().map(stands).collect();
+        Ok(Response::new(v1::CheckRemindersResponse { standing_reminder_ids, standing }))
     }
+}
+
+fn stands(one: Standing) -> check_reminders_response::Standing {
+    check_reminders_response::Standing {
+        reminder_id: one.firing.to_string(),
+        task_id: one.task_id.to_string(),
+        task_version: one.task_version,
+    }
+}
+
+fn call<'a>(
+    user: &'a UserId,
+    method: &'static str,
+    request_id: Option<RequestId>,
+    request: &impl prost::Message,
+) -> Option<Call<'a>> {
+    request_id.map(|request_id| Call { user, request_id, method, body_hash: digest(request) })
 }
 
 fn is_all_day(task: &TaskSnapshot) -> bool {
@@ -158,13 +198,12 @@ fn proto(row: &TaskReminder, task: &TaskSnapshot, day_time: ClockTime) -> v1::Ta
     answer::task_reminder(row, task.title.as_str(), due_time)
 }
 
-async fn turn_in(
-    tx: &Tx<'_>,
-    owner: &UserId,
-    task: TaskId,
-    number: ReminderNumber,
-    turn: Turn<'_>,
-) -> Result<(TaskReminder, TaskSnapshot, bool), Error> {
+/// The reminder as it is answered then, and whether it has changed.
+async fn turn_in(tx: &Tx<'_>, asked: &Asked<'_>, turn: Turn<'_>) -> Result<(v1::TaskReminder, bool), Error> {
+    if let Some(late) = &asked.late {
+        return Err(Error::Invalid(late.clone()));
+    }
+    let Asked { owner, task, number, .. } = *asked;
     let found = tx.reminder_lock(owner, task, number).await?;
     let (before, snapshot) = found.ok_or(Error::NotFound { task, number })?;
     let refused = |NotAllowed { state }| Error::State { task, number, state, over: !snapshot.open };
@@ -173,5 +212,7 @@ async fn turn_in(
     if changed {
         tx.reminders_put(&HashMap::new(), &[], std::slice::from_ref(&after)).await?;
     }
-    Ok((after, snapshot, changed))
+    // Asked for only where that matters.
+    let said = if is_all_day(&snapshot) { tx.reminder_day_time(owner).await? } else { None };
+    Ok((proto(&after, &snapshot, said.unwrap_or(ClockTime::NINE)), changed))
 }

@@ -35,7 +35,7 @@ pub enum Command {
     Token(Token),
     /// Looks after what could not be handled: a client of the server's `DeadLetterService`.
     Dlq(Box<crate::dlq::Dlq>),
-    /// Looks after one's own reminders, and how one is told: a client of the server.
+    /// Looks after one's own reminders, and how one is told: a client of the server. `refill` is an operator's.
     Remind(Box<crate::remind::Remind>),
     /// Compares the topics on Kafka with what they should be, or makes them so.
     Topics {

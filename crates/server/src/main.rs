@@ -47,12 +47,12 @@ async fn run(config: Config, command: Option<Command>) -> anyhow::Result<ExitCod
         None | Some(Command::Serve(_)) => serve(config).await,
         Some(Command::Migrate { way }) => commands::migrate(&config, way.unwrap_or(Way::Up)).await,
         Some(Command::Dlq(asked)) => dlq::run(&config, *asked).await,
-        Some(Command::Remind(asked)) => remind::run(&config, *asked).await,
         Some(Command::Token(token)) => commands::token(&config, &token),
         Some(Command::Config { action }) => commands::config(&config, action),
         Some(Command::Audit { action: AuditAction::Verify(verify) }) => {
             return commands::verify_audit(&config, &verify).await.map(verdict);
         }
+        Some(Command::Remind(asked)) => return remind::run(&config, *asked).await.map(verdict),
         Some(Command::Topics { action }) => {
             return topics::run(&config, action.unwrap_or_default()).await.map(verdict);
         }

@@ -1,6 +1,8 @@
-//! `docket remind`: looks after one's own reminders and how one is told, as a client of the server.
+//! `docket remind`: looks after one's own reminders and how one is told, as a client of the server; and after those that
+//! were missed, as an operator.
 
 mod args;
+pub mod refill;
 mod show;
 
 use anyhow::bail;
@@ -8,27 +10,35 @@ use docket_proto::v1;
 use docket_proto::v1::notification_service_client::NotificationServiceClient;
 use docket_proto::v1::reminder_service_client::ReminderServiceClient;
 
-pub use args::{Action, Changes, Name, PreferencesAction, Quiet, Remind, Until, Which};
+pub use args::{Action, Changes, Name, PreferencesAction, Quiet, Refill, Remind, Until, Which};
 
 use crate::args::Format;
-use crate::client::{self, Connection, Refused};
+use crate::client::{self, Connection, Refused, Server};
 use crate::config::Config;
 use crate::terminal::{look, note, say};
 
 /// The most rows of one page.
 const PAGE: u32 = 500;
 
-/// `docket remind`.
-pub async fn run(config: &Config, asked: Remind) -> anyhow::Result<()> {
+/// `docket remind`. Answers whether all is well, for the command that looks.
+pub async fn run(config: &Config, asked: Remind) -> anyhow::Result<bool> {
     let Remind { server, format, action } = asked;
+    match action {
+        Action::Refill(asked) => refill::run(config, &asked, format).await,
+        action => ask(config, &server, format, action).await.map(|()| true),
+    }
+}
+
+/// What is a client of the server.
+async fn ask(config: &Config, server: &Server, format: Format, action: Action) -> anyhow::Result<()> {
     if let Action::Unsubscribe { link } = action {
-        let channel = client::connect_as_nobody(config, &server).await?;
+        let channel = client::connect_as_nobody(config, server).await?;
         let request = v1::UnsubscribeRequest { token: link };
         let answer = NotificationServiceClient::new(channel).unsubscribe(request).await.map_err(Refused)?;
         let answer = answer.into_inner();
         return say(&look(format, || show::stopped(&answer), || show::stopped_json(&answer)));
     }
-    let connection = client::connect(config, &server, &[]).await?;
+    let connection = client::connect(config, server, &[]).await?;
     let reminders = ReminderServiceClient::new(connection.clone());
     let notifications = NotificationServiceClient::new(connection);
     Desk { reminders, notifications, format }.act(action).await
@@ -46,13 +56,18 @@ impl Desk {
             Action::List { states, which } => self.list(which.reminders(&states), which.limit).await,
             Action::Snooze { name, until } => {
                 let (task_id, number) = (name.task.to_string(), name.number);
-                let request = v1::SnoozeReminderRequest { task_id, number, until: until.to_proto() };
+                let request = v1::SnoozeReminderRequest {
+                    task_id,
+                    number,
+                    until: until.to_proto(),
+                    ..Default::default()
+                };
                 let answer = self.reminders.snooze_reminder(request).await.map_err(Refused)?;
                 self.reminder(&answer.into_inner())
             }
             Action::Dismiss { name } => {
-                let request =
-                    v1::DismissReminderRequest { task_id: name.task.to_string(), number: name.number };
+                let (task_id, number) = (name.task.to_string(), name.number);
+                let request = v1::DismissReminderRequest { task_id, number, ..Default::default() };
                 let answer = self.reminders.dismiss_reminder(request).await.map_err(Refused)?;
                 self.reminder(&answer.into_inner())
             }
@@ -74,7 +89,7 @@ impl Desk {
             }
             Action::Test { channel } => self.test(channel).await,
             // Done before there was a token.
-            Action::Unsubscribe { .. } => Ok(()),
+            Action::Unsubscribe { .. } | Action::Refill(_) => Ok(()),
         }
     }
 
@@ -110,7 +125,7 @@ impl Desk {
     }
 
     async fn test(&mut self, channel: v1::reminder::Channel) -> anyhow::Result<()> {
-        let request = v1::SendTestNotificationRequest { channel: channel.into() };
+        let request = v1::SendTestNotificationRequest { channel: channel.into(), ..Default::default() };
         let answer = self.notifications.send_test_notification(request).await.map_err(Refused)?;
         let delivery = answer.into_inner();
         say(&look(self.format, || show::tested(&delivery), || show::delivery_json(&delivery)))?;

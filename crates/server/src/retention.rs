@@ -179,8 +179,8 @@ impl Kind {
             Schema::Tasks => &[Self::Inbox, Self::IdempotencyKeys, Self::Published],
             Schema::Recurrence | Schema::Audit => &[Self::Inbox],
             Schema::DeadLetters => &[Self::Inbox, Self::DeadLetters],
-            Schema::Reminders => &[Self::Inbox, Self::Reminders],
-            Schema::Notification => &[Self::Inbox, Self::Deliveries],
+            Schema::Reminders => &[Self::Inbox, Self::IdempotencyKeys, Self::Reminders],
+            Schema::Notification => &[Self::Inbox, Self::IdempotencyKeys, Self::Deliveries],
         }
     }
 

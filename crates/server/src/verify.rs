@@ -214,7 +214,9 @@ impl Verify {
             let page = page.context("the outbox cannot be read")?;
             let Some(last) = page.last() else { return Ok(()) };
             after = last.position;
-            for event in page.iter().filter(|event| !event.raw) {
+            // What is for another handler alone the log does not hear of.
+            let to_it = |only: &String| only == HANDLER;
+            for event in page.iter().filter(|event| !event.raw && event.handler.as_ref().is_none_or(to_it)) {
                 version(&event.payload).map(|version| open.remove(version));
             }
         }

@@ -160,7 +160,7 @@ async fn what_is_old_goes_and_what_is_young_stays(storage: Storage) {
     let chore = alice.create(repeating("Sweep", Pattern::Daily, "2027-02-01T07:00:00Z", "UTC")).await;
     alice.complete(&chore).await;
     alice.successor_of(&chore).await;
-    let test = SendTestNotificationRequest { channel: Channel::Email.into() };
+    let test = SendTestNotificationRequest { channel: Channel::Email.into(), ..Default::default() };
     alice.notification_service().send_test_notification(test).await.unwrap();
     stack.settled().await;
     let database = stack.docket.database().await;

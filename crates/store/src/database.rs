@@ -47,6 +47,8 @@ impl Default for Config {
 pub struct Store {
     pub(crate) write: DatabaseConnection,
     pub(crate) read: DatabaseConnection,
+    /// What carries events out of the outbox, on PostgreSQL.
+    pub(crate) relay: DatabaseConnection,
     pub(crate) creating: Arc<Creating>,
     /// Only where a statement costs a round trip.
     pub(crate) getting: Option<Arc<Getting>>,
@@ -75,6 +77,7 @@ impl Store {
         let apart = read.get_database_backend() == DbBackend::Postgres;
         let getting = apart.then(|| Arc::new(get::lane(read.clone())));
         Self {
+            relay: write.clone(),
             write,
             read,
             creating,
@@ -101,6 +104,7 @@ impl Store {
     /// Closes its connections, which are also those of its clones; what is running is finished first.
     pub async fn close(self) -> Result<(), Error> {
         self.write.close_by_ref().await?;
+        self.relay.close_by_ref().await?;
         Ok(self.read.close_by_ref().await?)
     }
 }
@@ -150,10 +154,12 @@ impl Stores {
                 for schema in Schema::ALL {
                     let wanted = schemas.contains(&schema);
                     let suspicion = Suspicion::default();
-                    let all =
-                        postgres::connect(&url, config, schema, wanted, &statements, &suspicion).await?;
+                    let usage = (schema, postgres::Use::of(schema));
+                    let all = postgres::connect(&url, config, usage, wanted, &statements, &suspicion).await?;
+                    let relay = postgres::connect_relay(&url, config, schema, &all, &statements, &suspicion);
+                    let relay = relay.await?;
                     let store = Store::new(all.clone(), all, &statements);
-                    stores.push(Store { suspicion, schema: Some(schema), ..store });
+                    stores.push(Store { relay, suspicion, schema: Some(schema), ..store });
                 }
                 Kind::Postgres(stores, schemas.to_vec())
             }

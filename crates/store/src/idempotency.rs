@@ -1,9 +1,14 @@
 //! Makes mutations repeatable: the first answer to a `request_id` is its only answer (AIP-155).
+//!
+//! A target keeps the answers to its own calls. On SQLite all share one table, so that an id is good for one call of all
+//! services there, and elsewhere for one call of each.
 
 use docket_domain::{Instant, RequestId, UserId};
+use prost::Message;
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
+use sha2::{Digest as _, Sha256};
 
 use crate::entity::idempotency_keys::{ActiveModel, Column, Entity};
 use crate::{Error, Tx, inserted, micros};
@@ -17,8 +22,26 @@ pub struct Call<'a> {
     pub request_id: RequestId,
     /// The method's name.
     pub method: &'static str,
-    /// A digest of the request.
+    /// A digest of the request, as [`digest`] makes it.
     pub body_hash: [u8; 32],
+}
+
+/// A digest of what a request asks for. The request id is part of it, and harmless: it is the same in a repetition.
+pub fn digest(request: &impl Message) -> [u8; 32] {
+    Sha256::digest(request.encode_to_vec()).into()
+}
+
+/// Reads a kept answer.
+pub fn answer<M: Message + Default>(response: &[u8]) -> Result<M, Error> {
+    M::decode(response).map_err(|error| Error::corrupt("idempotency_keys.response", error.to_string()))
+}
+
+/// The request id was used for another call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the request id {id} was used for another call")]
+pub struct Reused {
+    /// The request id.
+    pub id: RequestId,
 }
 
 /// What is known of a call.
@@ -33,6 +56,25 @@ pub enum Earlier {
 }
 
 impl Tx<'_> {
+    /// Does what a call asks for, and keeps the answer with the effect; one that was made before has its first answer
+    /// again, and `first` is not begun. Two statements more, where there is a call that may be repeated.
+    pub async fn call_once<M, E, F>(&self, call: Option<&Call<'_>>, now: Instant, first: F) -> Result<M, E>
+    where
+        M: Message + Default,
+        E: From<Error> + From<Reused>,
+        F: Future<Output = Result<M, E>>,
+    {
+        let Some(call) = call else { return first.await };
+        match self.call_claim(call, Vec::new(), now).await? {
+            Earlier::None => {}
+            Earlier::Answered(response) => return Ok(answer(&response)?),
+            Earlier::Other => return Err(Reused { id: call.request_id }.into()),
+        }
+        let answer = first.await?;
+        self.call_answer(call, answer.encode_to_vec()).await?;
+        Ok(answer)
+    }
+
     /// Claims the call's id, or answers what was done under it. First in a transaction, before any row of a task.
     ///
     /// `response` is what a repetition will be answered, when that is known beforehand; else

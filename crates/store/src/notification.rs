@@ -10,7 +10,11 @@ mod digests;
 mod list;
 mod preferences;
 mod settle;
+mod wake;
 
+pub use begin::Begun;
+#[cfg(test)]
+pub(crate) use begin::tests_query;
 pub use claim::Claimed;
 #[cfg(test)]
 pub(crate) use claim::{CLAIM_IN_PROCESS, due_query};
@@ -27,3 +31,6 @@ pub(crate) use preferences::owner_query;
 pub use settle::Settled;
 #[cfg(test)]
 pub(crate) use settle::{SETTLE_IN_PROCESS, siblings_query};
+pub use wake::Wake;
+#[cfg(test)]
+pub(crate) use wake::wake_statement;

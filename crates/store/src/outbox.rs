@@ -130,10 +130,16 @@ impl Tx<'_> {
 
     /// Adds events that are published once more, to all their handlers, each under a replay that was never used before.
     pub async fn outbox_again(&self, events: Vec<(NewEvent, EventId)>) -> Result<(), Error> {
-        let again = |(event, replay): (NewEvent, EventId)| {
-            let row = event_row(event);
-            outbox::Model { event_id: replay.as_uuid(), republish_of: Some(row.event_id), ..row }
-        };
+        self.outbox_insert(events.into_iter().map(again_row)).await
+    }
+
+    /// The same for one handler alone; the others only give receipts.
+    pub async fn outbox_again_for(
+        &self,
+        handler: &str,
+        events: Vec<(NewEvent, EventId)>,
+    ) -> Result<(), Error> {
+        let again = |event| outbox::Model { handler: Some(handler.to_owned()), ..again_row(event) };
         self.outbox_insert(events.into_iter().map(again)).await
     }
 
@@ -229,7 +235,7 @@ impl Store {
             page_bytes().into(),
         ];
         let next = Statement::from_sql_and_values(DbBackend::Postgres, NEXT, values);
-        let rows = in_time(outbox::Entity::find().from_raw_sql(next).all(&self.read)).await?;
+        let rows = in_time(outbox::Entity::find().from_raw_sql(next).all(&self.relay)).await?;
         rows.into_iter().map(pending).collect()
     }
 
@@ -284,6 +290,11 @@ fn positions_of_next(events: &[PendingEvent]) -> SelectStatement {
         positions.union(UnionType::All, part);
     }
     positions
+}
+
+fn again_row((event, replay): (NewEvent, EventId)) -> outbox::Model {
+    let row = event_row(event);
+    outbox::Model { event_id: replay.as_uuid(), republish_of: Some(row.event_id), ..row }
 }
 
 fn replay_row(replay: NewReplay) -> outbox::Model {

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait, QueryTrait as _, Sel
 use uuid::Uuid;
 
 use crate::dead_letters::{self, Filter as Letters, lock_query};
-use crate::{Config, Schema, Store, Stores, audit, notification, published, purge, tasks, verify};
+use crate::{Config, Schema, Store, Stores, audit, notification, open, published, purge, tasks, verify};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
 
@@ -96,6 +96,8 @@ async fn a_task_and_the_gaps_are_found_by_an_index() {
     let store = store().await;
     let by_id = "SEARCH tasks USING INDEX sqlite_autoindex_tasks_1 (task_id=?)";
     check(&store, tasks::get_query(&alice(), id(), BACKEND), by_id).await;
+    let steps = plan(&store, open::open_query(&[id()], BACKEND)).await;
+    assert!(steps.iter().any(|step| step == by_id), "{steps:?}");
     let first = "SEARCH tasks USING INDEX tasks_awaiting_successor (complete_time<?)";
     check(&store, tasks::gaps_query(time(), None, 50, BACKEND), first).await;
     let next = "SEARCH tasks USING INDEX tasks_awaiting_successor \
@@ -238,10 +240,16 @@ async fn what_is_to_be_sent_and_whom_a_token_names_are_found_by_an_index() {
     let siblings = notification::siblings_query(BACKEND, &[DeliveryId::from_uuid(Uuid::nil())]);
     contains(&plan(&store, siblings).await, "deliveries USING INDEX deliveries_one_per_channel (subject=?)");
 
+    let tests = "SEARCH deliveries USING INDEX deliveries_by_user (user_id=? AND create_time>?)";
+    check(&store, notification::tests_query(&alice(), Channel::Email, time()), tests).await;
+
     let of_token = "SEARCH preferences USING INDEX preferences_one_per_token (unsubscribe_token=?)";
     check(&store, notification::owner_query(&[1; 16]), of_token).await;
     let digests = "SEARCH preferences USING INDEX preferences_by_digest (next_digest_time<?)";
     check(&store, notification::digests_query(time(), 50), digests).await;
+    let wake = steps_of(&store, notification::wake_statement(BACKEND)).await;
+    contains(&wake, "SEARCH deliveries USING COVERING INDEX deliveries_by_wake (channel=? AND wake_time>?)");
+    contains(&wake, "SEARCH preferences USING COVERING INDEX preferences_by_digest (next_digest_time>?)");
 }
 
 #[tokio::test]

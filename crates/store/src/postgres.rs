@@ -88,11 +88,56 @@ impl Suspicion {
     }
 }
 
+/// The most connections of the tasks' relay: as many as it has calls to the sidecar under way by default, and one.
+const RELAYING: u32 = 5;
+
+/// What connections are for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Use {
+    /// Statements about one thing, which is what callers wait for: what they cost to plan counts.
+    Calls,
+    /// Statements about hundreds of things at once. A plan that was kept is of the moment when it was made, and a table that
+    /// was empty then is read as a whole ever after: with thousands of events in an outbox, once for each of them.
+    Batches,
+}
+
+impl Use {
+    /// What the target of a schema mostly does.
+    pub(crate) fn of(schema: Schema) -> Self {
+        if schema == Schema::Tasks { Self::Calls } else { Self::Batches }
+    }
+
+    /// `plan_cache_mode`.
+    fn plans(self) -> &'static str {
+        match self {
+            Self::Calls => "auto",
+            Self::Batches => "force_custom_plan",
+        }
+    }
+}
+
+/// Connects the relay of a schema: with the connections of its target, or some of its own where those are for something
+/// else.
+pub(crate) async fn connect_relay(
+    url: &str,
+    config: &Config,
+    schema: Schema,
+    target: &DatabaseConnection,
+    statements: &Statements,
+    suspicion: &Suspicion,
+) -> Result<DatabaseConnection, Error> {
+    if Use::of(schema) == Use::Batches {
+        return Ok(target.clone());
+    }
+    let config = Config { max_connections: config.max_connections.min(RELAYING), ..config.clone() };
+    connect(url, &config, (schema, Use::Batches), false, statements, suspicion).await
+}
+
 /// Connects as the role of the schema; at once, or when somebody first needs it.
 pub(crate) async fn connect(
     url: &str,
     config: &Config,
-    schema: Schema,
+    (schema, usage): (Schema, Use),
     at_once: bool,
     statements: &Statements,
     suspicion: &Suspicion,
@@ -109,7 +154,7 @@ pub(crate) async fn connect(
         .max_lifetime(LIFETIME)
         .test_before_acquire(false)
         .sqlx_logging(false)
-        .map_sqlx_postgres_opts(move |options| as_role(options, schema))
+        .map_sqlx_postgres_opts(move |options| as_role(options, schema, usage))
         .map_sqlx_postgres_before_acquire(move |connection, PoolConnectionMetadata { idle_for, .. }| {
             let ask = asked.is_about(idle_for);
             Box::pin(async move {
@@ -168,7 +213,7 @@ pub(crate) async fn connect_as_owner(
     Ok(connection)
 }
 
-fn as_role(options: PgConnectOptions, schema: Schema) -> PgConnectOptions {
+fn as_role(options: PgConnectOptions, schema: Schema, usage: Use) -> PgConnectOptions {
     options
         .application_name(&format!("docket-{schema}"))
         .statement_cache_capacity(PREPARED)
@@ -179,6 +224,7 @@ fn as_role(options: PgConnectOptions, schema: Schema) -> PgConnectOptions {
             ("statement_timeout", STATEMENT_TIMEOUT),
             ("lock_timeout", LOCK_TIMEOUT),
             ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+            ("plan_cache_mode", usage.plans()),
         ])
 }
 

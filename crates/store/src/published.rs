@@ -122,7 +122,7 @@ fn pending_again(row: Model, replay: EventId, handler: &str) -> outbox::Model {
     }
 }
 
-fn published(row: Model) -> Result<Published, Error> {
+pub(crate) fn published(row: Model) -> Result<Published, Error> {
     Ok(Published {
         event_id: EventId::from_uuid(row.event_id),
         topic: row.topic,

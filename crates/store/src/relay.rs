@@ -113,7 +113,7 @@ impl Store {
         if !self.is_shared() {
             return Ok(Part(Hold::Whole));
         }
-        in_time(self.write.execute_raw(postgres(JOIN, [relay.into(), micros_of(lease).into()]))).await?;
+        in_time(self.relay.execute_raw(postgres(JOIN, [relay.into(), micros_of(lease).into()]))).await?;
         Ok(Part(Hold::Leased { relay, shards: BTreeMap::new() }))
     }
 
@@ -143,7 +143,7 @@ impl Store {
             i64::try_from(limit).unwrap_or(i64::MAX).into(),
             page_bytes().into(),
         ];
-        let rows = in_time(self.write.query_all_raw(postgres(POLL, values))).await?;
+        let rows = in_time(self.relay.query_all_raw(postgres(POLL, values))).await?;
         let Some(first) = rows.first() else { return Ok(None) };
         if !first.try_get::<bool>("", "renewed")? {
             return Ok(None);
@@ -167,9 +167,9 @@ impl Store {
     /// Takes up to so many shards that nobody has, those of expired relays among them; answers how many it got.
     pub async fn relay_claim(&self, part: &mut Part, most: usize) -> Result<usize, Error> {
         let Hold::Leased { relay, shards } = &mut part.0 else { return Ok(0) };
-        in_time(self.write.execute_raw(postgres(BURY, []))).await?;
+        in_time(self.relay.execute_raw(postgres(BURY, []))).await?;
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = in_time(self.write.query_all_raw(postgres(CLAIM, [(*relay).into(), most.into()]))).await?;
+        let rows = in_time(self.relay.query_all_raw(postgres(CLAIM, [(*relay).into(), most.into()]))).await?;
         for row in &rows {
             shards.insert(row.try_get("", "shard")?, row.try_get("", "epoch")?);
         }
@@ -181,14 +181,14 @@ impl Store {
         let Hold::Leased { relay, shards } = &mut part.0 else { return Ok(()) };
         // Before they are free for others, whatever becomes of the answer.
         shards.retain(|shard, _| !given.contains(shard));
-        in_time(self.write.execute_raw(postgres(RELEASE, [(*relay).into(), given.to_vec().into()]))).await?;
+        in_time(self.relay.execute_raw(postgres(RELEASE, [(*relay).into(), given.to_vec().into()]))).await?;
         Ok(())
     }
 
     /// Gives everything back at once.
     pub async fn relay_leave(&self, part: Part) -> Result<(), Error> {
         if let Hold::Leased { relay, .. } = part.0 {
-            in_time(self.write.execute_raw(postgres(LEAVE, [relay.into()]))).await?;
+            in_time(self.relay.execute_raw(postgres(LEAVE, [relay.into()]))).await?;
         }
         Ok(())
     }
@@ -214,7 +214,7 @@ impl Store {
             shards.values().copied().collect::<Vec<i64>>().into(),
         ];
         let remove = if self.schema == Some(Schema::Tasks) { REMOVE_TASKS } else { REMOVE };
-        let row = in_time(self.write.query_one_raw(postgres(remove, values))).await?;
+        let row = in_time(self.relay.query_one_raw(postgres(remove, values))).await?;
         Ok(row.map_or(Ok(false), |row| row.try_get("", "held"))?)
     }
 

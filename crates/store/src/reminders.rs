@@ -18,10 +18,13 @@ use chrono_tz::Tz;
 use docket_domain::{Instant, Priority, Reminder, ReminderNumber, TaskId, TaskReminder, Title, UserId};
 
 pub use alarms::{Alarm, Tick};
-pub use fire::Due;
+pub use fire::{Due, Standing};
 pub use list::{Cursor, Listing};
 #[cfg(test)]
-use {alarms::tick_statement, fire::due_statement, follow::all_day_query, list::list_statement};
+use {
+    alarms::tick_statement, fire::due_statement, fire::standing_query, follow::all_day_query,
+    list::list_statement,
+};
 
 use crate::Store;
 use crate::outbox::Trace;

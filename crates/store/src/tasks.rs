@@ -304,7 +304,7 @@ pub(crate) fn gaps_query(
 }
 
 /// The tasks with their tags in one column, so that a task is one row of one statement.
-fn with_tags(backend: DbBackend) -> Select<tasks::Entity> {
+pub(crate) fn with_tags(backend: DbBackend) -> Select<tasks::Entity> {
     let tag = Expr::col((task_tags::Entity, task_tags::Column::Tag));
     let joined = join_texts(backend, tag);
     let tags = tags_of_row().expr(joined).to_owned();

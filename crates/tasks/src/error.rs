@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use docket_domain::task::Refused;
-use docket_domain::{RequestId, Task, TaskId, UserId};
+use docket_domain::{Task, TaskId, UserId};
 use docket_proto::v1::ErrorReason;
 use docket_rpc::Fault;
 use docket_rpc::status::RETRY_DELAY;
 use docket_store::Conflict;
+use docket_store::idempotency::Reused;
 use docket_wire::InvalidFields;
 use tonic::Code;
 
@@ -30,11 +31,8 @@ pub enum Error {
         id: TaskId,
     },
     /// The request id was used for another call.
-    #[error("the request id {id} was used for another call")]
-    RequestIdReused {
-        /// The request id.
-        id: RequestId,
-    },
+    #[error(transparent)]
+    RequestIdReused(#[from] Reused),
     /// The task has changed since.
     #[error("task {id} has changed since the given etag")]
     EtagMismatch {
@@ -106,7 +104,7 @@ impl Fault for Error {
         match self {
             Self::Invalid(_) => Code::InvalidArgument,
             Self::NotFound { .. } => Code::NotFound,
-            Self::IdTaken { .. } | Self::RequestIdReused { .. } => Code::AlreadyExists,
+            Self::IdTaken { .. } | Self::RequestIdReused(_) => Code::AlreadyExists,
             Self::EtagMismatch { .. } | Self::Conflict => Code::Aborted,
             Self::QuotaExceeded { .. } => Code::ResourceExhausted,
             Self::Refused { .. } | Self::SuccessorChanged { .. } | Self::PredecessorChanged { .. } => {
@@ -122,7 +120,7 @@ impl Fault for Error {
             Self::Invalid(_) => ErrorReason::InvalidFields,
             Self::NotFound { .. } => ErrorReason::TaskNotFound,
             Self::IdTaken { .. } => ErrorReason::TaskIdTaken,
-            Self::RequestIdReused { .. } => ErrorReason::RequestIdReused,
+            Self::RequestIdReused(_) => ErrorReason::RequestIdReused,
             Self::EtagMismatch { .. } => ErrorReason::EtagMismatch,
             Self::QuotaExceeded { .. } => ErrorReason::QuotaExceeded,
             Self::Conflict => ErrorReason::Conflict,
@@ -146,7 +144,7 @@ impl Fault for Error {
                 ("value", most.to_string()),
                 ("unit", "tasks".to_owned()),
             ],
-            Self::RequestIdReused { id } => vec![("request_id", id.to_string())],
+            Self::RequestIdReused(Reused { id }) => vec![("request_id", id.to_string())],
             Self::EtagMismatch { id, etag } => vec![("task_id", id.to_string()), ("etag", etag.clone())],
             Self::Refused { id, refused: Refused::Deleted, .. } => vec![("task_id", id.to_string())],
             Self::Refused { id, state, .. } => {

@@ -1,11 +1,11 @@
 //! Target `tasks`: keeps the tasks of all users and tells the world of every change.
 #![doc = include_str!("../README.md")]
 
-mod answer;
 mod error;
 mod mutation;
 mod occurrence;
 mod quota;
+mod restate;
 mod service;
 
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use docket_store::Store;
 use serde::{Deserialize, Serialize};
 
 pub use error::Error;
+pub use restate::restated;
 
 /// What the target can be told.
 #[derive(Clone, Debug, Deserialize, Serialize)]

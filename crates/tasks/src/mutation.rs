@@ -6,16 +6,15 @@ use std::sync::Arc;
 use docket_domain::{Change, EventId, Instant, RequestId, Series, Task, TaskId, UserId};
 use docket_proto::v1;
 use docket_store::create::{Created, NewCall, NewTask};
-use docket_store::idempotency::{Call, Earlier};
+use docket_store::idempotency::{self, Call, Earlier, Reused};
 use docket_store::outbox::{NewEvent, Trace};
 use docket_store::{Conflict, Store, Tx};
 use prost::Message as _;
-use sha2::{Digest as _, Sha256};
 
 use crate::{Deps, Error};
 
 /// The CloudEvents `source` of everything that this target publishes.
-const SOURCE: &str = "docket/tasks";
+pub(crate) const SOURCE: &str = "docket/tasks";
 
 /// Who asks for a change, and how it may be repeated.
 #[derive(Clone)]
@@ -37,11 +36,6 @@ impl Asked {
         let (request_id, body_hash) = self.repeatable.filter(|_| !self.validate_only)?;
         Some(Call { user: &self.user, request_id, method: self.method, body_hash })
     }
-}
-
-/// A digest of what the request asks for. The request id is part of it, and harmless: it is the same in a repetition.
-pub(crate) fn digest(request: &impl prost::Message) -> [u8; 32] {
-    Sha256::digest(request.encode_to_vec()).into()
 }
 
 /// What a mutation comes to.
@@ -202,8 +196,8 @@ impl Writer {
             let foreseen = asked.foreseen.as_ref().map(v1::Task::encode_to_vec).unwrap_or_default();
             match tx.call_claim(&call, foreseen, now).await? {
                 Earlier::None => {}
-                Earlier::Answered(response) => return crate::answer::repeat(&response),
-                Earlier::Other => return Err(Error::RequestIdReused { id: call.request_id }),
+                Earlier::Answered(response) => return Ok(idempotency::answer(&response)?),
+                Earlier::Other => return Err(Reused { id: call.request_id }.into()),
             }
         }
         let effect = decide(tx, now).await?;

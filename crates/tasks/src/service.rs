@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use docket_domain::{Instant, RequestId, Series, SeriesId, Task, TaskId, TimeDelta, UserId, recurrence};
 use docket_proto::v1;
+use docket_proto::v1::check_tasks_response::OpenTask;
 use docket_proto::v1::preview_occurrences_response::Occurrence;
 use docket_proto::v1::task_service_server::TaskService;
 use docket_rpc::page::Question;
 use docket_rpc::{OrStatus as _, caller, to_status};
+use docket_store::idempotency::digest;
 use docket_store::outbox::Trace;
 use docket_store::tasks::{Cursor, Listing};
 use docket_wire::answer::{next_to_proto, occurrence_to_proto, task_to_proto};
@@ -15,7 +17,7 @@ use docket_wire::request::{self, PreviewSource, Transition};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use crate::mutation::{Asked, Decision, Effect, Link, Writer, digest};
+use crate::mutation::{Asked, Decision, Effect, Link, Writer};
 use crate::occurrence::{self, Predecessor};
 use crate::quota::Quota;
 use crate::{Config, Deps, Error};
@@ -256,6 +258,15 @@ impl TaskService for Service {
         let repair = |(task, kept)| Some((kept, next_to_proto(task)?));
         let (tasks, repairs) = there.iter().zip(kept).filter_map(repair).unzip();
         Ok(Response::new(v1::ListSeriesGapsResponse { tasks, next_page_token, repairs }))
+    }
+
+    async fn check_tasks(&self, request: Request<v1::CheckTasksRequest>) -> Answer<v1::CheckTasksResponse> {
+        caller::service(&request)?;
+        let asked = request::check(request.get_ref()).map_err(Error::from).or_status()?;
+        let open = self.writer.store().tasks_open(&asked).await.map_err(Error::from).or_status()?;
+        let open_task = |(id, version): (TaskId, i64)| OpenTask { task_id: id.to_string(), version };
+        let open_tasks = open.into_iter().map(open_task).collect();
+        Ok(Response::new(v1::CheckTasksResponse { open_tasks }))
     }
 }
 

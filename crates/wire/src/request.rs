@@ -18,7 +18,7 @@ pub use dead_letter::{
     get_letter, list_letters, replay_letters,
 };
 pub use task::{
-    Create, Gaps, List, Preview, PreviewSource, Transition, complete, create, delete, gaps, get, list,
+    Create, Gaps, List, Preview, PreviewSource, Transition, check, complete, create, delete, gaps, get, list,
     preview, reopen,
 };
 pub use update::{Patch, Update, update};
@@ -27,7 +27,10 @@ use docket_domain::Instant;
 use docket_domain::content::Invalid;
 use pbjson_types::Timestamp;
 
-use crate::{Violations, value};
+use crate::{InvalidFields, Violations, value};
+
+/// The most things that one question of a service names.
+pub const MAX_CHECKED: usize = 500;
 
 /// How many results a page has: `wanted`, or `default` for 0, and never more than `most` (AIP-158).
 fn page_size(wanted: i32, default: u32, most: u32, violations: &mut Violations) -> Option<u32> {
@@ -92,4 +95,23 @@ where
 /// A text that may be absent and has no form of its own.
 fn opaque(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Parses the names of what a service asks about: each once, in the order of the question.
+fn named<T>(field: &str, texts: &[String]) -> Result<Vec<T>, InvalidFields>
+where
+    T: FromStr<Err: Display> + PartialEq,
+{
+    let mut violations = Violations::default();
+    let v = &mut violations;
+    if !(1..=MAX_CHECKED).contains(&texts.len()) {
+        v.add(field, format_args!("must have 1 to {MAX_CHECKED} entries"));
+        return violations.into_result(None);
+    }
+    let mut names: Vec<T> = Vec::with_capacity(texts.len());
+    for (i, text) in texts.iter().enumerate() {
+        let name = required(&format!("{field}[{i}]"), text, v);
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    violations.into_result(Some(names))
 }

@@ -89,7 +89,8 @@ fn deliveries_are_chosen_the_same_way() {
 #[test]
 fn a_reminder_is_put_off_for_a_while_or_until_an_instant() {
     let snooze = |until| {
-        let request = v1::SnoozeReminderRequest { task_id: ID.to_owned(), number: 10, until };
+        let task_id = ID.to_owned();
+        let request = v1::SnoozeReminderRequest { task_id, number: 10, until, ..Default::default() };
         reminder::snooze(&request, now()).map(|snooze| snooze.until)
     };
     let delay = |seconds, nanos| Some(Until::Delay(pb::Duration { seconds, nanos }));
@@ -102,15 +103,35 @@ fn a_reminder_is_put_off_for_a_while_or_until_an_instant() {
         assert_eq!(fields(snooze(delay(wrong.0, wrong.1))), ["delay"], "{wrong:?}");
     }
     assert_eq!(fields(snooze(until("2027-01-15T07:59:59Z"))), ["remind_time"]);
+    // One that may be a repetition is told so when it is none.
+    let again = v1::SnoozeReminderRequest {
+        task_id: ID.to_owned(),
+        number: 1,
+        until: until("2027-01-15T07:59:59Z"),
+        request_id: OTHER_ID.to_owned(),
+    };
+    let asked = reminder::snooze(&again, now()).unwrap();
+    assert_eq!(
+        (asked.until, asked.request_id),
+        (at("2027-01-15T07:59:59Z"), Some(OTHER_ID.parse().unwrap()))
+    );
+    assert_eq!(fields(Err::<(), _>(asked.late.unwrap())), ["remind_time"]);
+    let wrong = v1::SnoozeReminderRequest { number: 0, ..again.clone() };
+    assert_eq!(fields(reminder::snooze(&wrong, now())), ["number", "remind_time"]);
+    let wrong = v1::SnoozeReminderRequest { request_id: "again".to_owned(), ..again };
+    assert_eq!(fields(reminder::snooze(&wrong, now())), ["remind_time", "request_id"]);
     let far = Some(Until::RemindTime(pb::Timestamp { seconds: 1 << 60, nanos: 0 }));
     assert_eq!(fields(snooze(far)), ["remind_time"]);
 
     let nothing = v1::SnoozeReminderRequest::default();
     assert_eq!(fields(reminder::snooze(&nothing, now())), ["task_id", "number", "delay"]);
-    let wrong = v1::DismissReminderRequest { task_id: "x".to_owned(), number: 11 };
+    let wrong = v1::DismissReminderRequest { task_id: "x".to_owned(), number: 11, ..Default::default() };
     assert_eq!(fields(reminder::dismiss(&wrong)), ["task_id", "number"]);
-    let asked = reminder::dismiss(&v1::DismissReminderRequest { task_id: ID.to_owned(), number: 1 }).unwrap();
-    assert_eq!((asked.task_id.to_string().as_str(), asked.number.get()), (ID, 1));
+    let right = v1::DismissReminderRequest { task_id: ID.to_owned(), number: 1, ..Default::default() };
+    let asked = reminder::dismiss(&right).unwrap();
+    assert_eq!((asked.task_id.to_string().as_str(), asked.number.get(), asked.request_id), (ID, 1, None));
+    let wrong = v1::DismissReminderRequest { request_id: "again".to_owned(), ..right };
+    assert_eq!(fields(reminder::dismiss(&wrong)), ["request_id"]);
 }
 
 #[test]
@@ -162,7 +183,8 @@ fn full_preferences() -> Preferences {
 
 fn update(wanted: v1::Preferences, paths: &[&str]) -> v1::UpdatePreferencesRequest {
     let paths = paths.iter().map(ToString::to_string).collect();
-    v1::UpdatePreferencesRequest { preferences: Some(wanted), update_mask: Some(pb::FieldMask { paths }) }
+    let update_mask = Some(pb::FieldMask { paths });
+    v1::UpdatePreferencesRequest { preferences: Some(wanted), update_mask, ..Default::default() }
 }
 
 fn updated(wanted: v1::Preferences, paths: &[&str], current: &Preferences) -> Preferences {
@@ -314,15 +336,16 @@ fn a_token_ends_one_channel() {
     for token in [String::new(), tampered].into_iter().chain(others) {
         assert_eq!(fields(notification::unsubscribe(&v1::UnsubscribeRequest { token })), ["token"]);
     }
-    assert_eq!(
-        notification::send_test(&v1::SendTestNotificationRequest { channel: 3 }),
-        Ok(Channel::Webhook)
-    );
+    let test = |channel, request_id: &str| {
+        let request_id = request_id.to_owned();
+        notification::send_test(&v1::SendTestNotificationRequest { channel, request_id })
+    };
+    let asked = test(3, ID).unwrap();
+    assert_eq!((asked.channel, asked.request_id), (Channel::Webhook, Some(ID.parse().unwrap())));
+    assert_eq!(test(3, "").unwrap().request_id, None);
     for channel in [0, 4, -1] {
-        assert_eq!(
-            fields(notification::send_test(&v1::SendTestNotificationRequest { channel })),
-            ["channel"]
-        );
+        assert_eq!(fields(test(channel, "")), ["channel"]);
+        assert_eq!(fields(test(channel, "again")), ["channel", "request_id"]);
     }
 }
 

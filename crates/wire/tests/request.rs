@@ -334,6 +334,20 @@ fn pages_are_as_long_as_asked_within_limits() {
 }
 
 #[test]
+fn tasks_are_asked_for_each_once() {
+    let check = |ids: &[&str]| {
+        let task_ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        request::check(&v1::CheckTasksRequest { task_ids })
+    };
+    let asked = check(&[OTHER_ID, ID, OTHER_ID]).unwrap();
+    assert_eq!(asked.iter().map(ToString::to_string).collect::<Vec<_>>(), [OTHER_ID, ID]);
+    assert_eq!(check(&[ID; 500]).unwrap().len(), 1);
+    assert_eq!(fields(check(&[])), ["task_ids"]);
+    assert_eq!(fields(check(&[ID; 501])), ["task_ids"]);
+    assert_eq!(fields(check(&[ID, "", "7"])), ["task_ids[1]", "task_ids[2]"]);
+}
+
+#[test]
 fn a_listing_reads_its_filter_in_the_zone_of_the_request() {
     let mut list = v1::ListTasksRequest {
         page_size: 7,

@@ -16,7 +16,6 @@ use super::ground::Ground;
 use super::lateness::{Lateness, now, until};
 use super::meter::{Meter, Parties, Used};
 use crate::backbone::echo::Echo;
-use crate::backbone::span::Span;
 
 /// How many calls that schedule are under way.
 pub(crate) const CALLS: u64 = 50;
@@ -29,7 +28,7 @@ const DATA: &[u8] = br#"{"task_id":"0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e1f","numbe
 pub(crate) struct Figures {
     /// Jobs scheduled in a second.
     pub(crate) scheduled: f64,
-    /// Jobs triggered in a second.
+    /// Jobs triggered in a second, from their moment on.
     pub(crate) triggered: f64,
     pub(crate) lateness: Lateness,
     /// For each job.
@@ -59,8 +58,9 @@ pub(crate) async fn measure(ground: &Ground, count: u64, lead: Duration) -> Resu
     let used = meter.used().await?.each(count);
     let span = echo.tally().span()?;
     ensure!(span.events == count, "{} triggers of {count} jobs", span.events);
-    let late = echo.tally().steps().iter().map(|(at, _)| (at - due) * 1e3).collect();
-    Ok(Figures { scheduled, triggered: Span::per_second(&span), lateness: Lateness::of(late)?, used })
+    let late: Vec<f64> = echo.tally().steps().iter().map(|(at, _)| (at - due) * 1e3).collect();
+    let lateness = Lateness::of(late)?;
+    Ok(Figures { scheduled, triggered: lateness.rate(count), lateness, used })
 }
 
 async fn schedule(sidecar: Channel, count: u64, due: f64) -> Result<()> {

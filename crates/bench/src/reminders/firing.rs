@@ -15,8 +15,18 @@ use crate::backbone::span::Span;
 /// Whose tasks they are.
 pub(crate) const USERS: usize = 200;
 
+/// How many calls are under way that make them: more would only wait for each other.
+const CALLS: usize = 32;
+
 /// How long before the task is due its reminder is: no matter.
 const OFFSET: i64 = 3_600;
+
+/// When each was fired, in seconds, and how late that was, in milliseconds.
+const FIRED: &str =
+    "SELECT fire_time / 1e6::float8, (fire_time - remind_time) / 1e3::float8 FROM reminders.reminders";
+
+/// How late each was sent, in milliseconds.
+const SENT: &str = "SELECT (finish_time - remind_time) / 1e3::float8 FROM notification.deliveries";
 
 /// How the scheduler is asked to ring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -50,13 +60,12 @@ impl Alarms {
 pub(crate) struct Figures {
     /// How long after the last task was created the last alarm was set, in seconds.
     pub(crate) armed: f64,
-    /// Reminders fired in a second.
-    pub(crate) fired: f64,
-    /// Reminders of a transaction.
+    /// Reminders of a transaction that fires.
     pub(crate) batch: f64,
-    pub(crate) lateness: Lateness,
-    /// How long after their moment the last one was sent, in seconds.
-    pub(crate) sent: f64,
+    /// How late they were fired.
+    pub(crate) fired: Lateness,
+    /// How late they were given to their channel, by the ledger.
+    pub(crate) sent: Lateness,
     /// For each reminder, from its moment until its firing is closed.
     pub(crate) used: Used,
 }
@@ -101,16 +110,18 @@ async fn give(
     if statements {
         super::show(&meter.statements().await?);
     }
-    figures(running, count, due, armed, used).await
+    figures(running, count, armed, used).await
 }
 
 async fn create(users: Vec<User>, count: u64, seconds: i64) -> Result<()> {
     let of_each = count / users.len() as u64;
     let mut work = tokio::task::JoinSet::new();
-    for user in users {
+    for users in users.chunks(USERS.div_ceil(CALLS)).map(<[User]>::to_vec) {
         work.spawn(async move {
-            for number in 0..of_each {
-                user.create(task(number, seconds)).await;
+            for user in users {
+                for number in 0..of_each {
+                    user.create(task(number, seconds)).await;
+                }
             }
         });
     }
@@ -144,19 +155,15 @@ async fn arm(running: &Running, count: u64, due: f64) -> Result<f64> {
     }
 }
 
-async fn figures(running: &Running, count: u64, due: f64, armed: f64, used: Used) -> Result<Figures> {
-    let sql =
-        "SELECT fire_time / 1e6::float8, (fire_time - remind_time) / 1e3::float8 FROM reminders.reminders";
-    let rows = running.database.query(sql, &[]).await?;
-    let fired = Span::of(&by_moment(rows.iter().map(|row| row.get(0)).collect()))?;
-    ensure!(fired.events == count, "{} of {count} reminders were fired", fired.events);
-    let lateness = Lateness::of(rows.iter().map(|row| row.get(1)).collect())?;
-    let sql = "SELECT count(*), max(finish_time) / 1e6::float8 FROM notification.deliveries";
-    let row = running.database.query_one(sql, &[]).await?;
-    let deliveries: i64 = row.get(0);
-    ensure!(deliveries.cast_unsigned() == count, "{deliveries} deliveries of {count} reminders");
-    let sent = row.get::<_, f64>(1) - due;
-    Ok(Figures { armed, fired: fired.per_second(), batch: fired.batch(), lateness, sent, used })
+async fn figures(running: &Running, count: u64, armed: f64, used: Used) -> Result<Figures> {
+    let rows = running.database.query(FIRED, &[]).await?;
+    let batches = Span::of(&by_moment(rows.iter().map(|row| row.get(0)).collect()))?;
+    ensure!(batches.events == count, "{} of {count} reminders were fired", batches.events);
+    let fired = Lateness::of(rows.iter().map(|row| row.get(1)).collect())?;
+    let rows = running.database.query(SENT, &[]).await?;
+    ensure!(rows.len() as u64 == count, "{} deliveries of {count} reminders", rows.len());
+    let sent = Lateness::of(rows.iter().map(|row| row.get(0)).collect())?;
+    Ok(Figures { armed, batch: batches.batch(), fired, sent, used })
 }
 
 /// What was fired in one transaction has one moment.

@@ -22,7 +22,8 @@ const NOTICE: &str = "docket::notice";
 const SHOWN: usize = 40;
 
 /// How Docket is set, beside where things are. What the channel `log` writes is a part of the way.
-const DOCKET: [(&str, &str); 6] = [
+const DOCKET: [(&str, &str); 7] = [
+    ("DOCKET_OUTBOX__BATCH", "500"),
     ("DOCKET_DAPR__BULK__MAX_MESSAGES", "500"),
     ("DOCKET_DAPR__BULK__MAX_AWAIT_MS", "5"),
     ("DOCKET_LOG", "warn,docket::notice=info"),

@@ -16,7 +16,7 @@ const YEAR: i64 = 365 * 86_400;
 const NEAR: (i64, i64) = (6 * 3_600, 10);
 
 /// For how long nothing is counted after everything has come to rest, so that it has.
-const REST: Duration = Duration::from_secs(5);
+const REST: Duration = Duration::from_secs(10);
 
 /// How many reminders there are.
 #[derive(Clone, Copy, Debug)]
@@ -26,31 +26,45 @@ pub(crate) struct Pending {
     pub(crate) near: u64,
 }
 
-/// Counts for so long; answers what each second took.
+/// What each second took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Idle {
+    /// Before there was any reminder.
+    pub(crate) before: Used,
+    /// With all of them.
+    pub(crate) pending: Used,
+}
+
+/// Counts for so long before there is any reminder, and for so long again while all wait.
 pub(crate) async fn measure(
     ground: &Ground,
     pending: Pending,
     length: Duration,
     statements: bool,
-) -> Result<Used> {
+) -> Result<Idle> {
     let mut running = ground.docket(&[]).await;
+    let before = count(ground, &mut running, length, statements).await?;
     fill(&running, pending).await?;
     let armed = "reminders.reminders WHERE armed_by IS NOT NULL";
     super::follow(pending.near, async || running.count(armed).await).await?;
+    let used = count(ground, &mut running, length, statements).await?;
+    let left = running.count("reminders.reminders WHERE state = 'PENDING'").await?;
+    ensure!(left == pending.all, "{left} of {} reminders are pending", pending.all);
+    let armed = running.count(armed).await?;
+    ensure!(armed == pending.near, "{armed} reminders have an alarm, and not {}", pending.near);
+    running.stop().await?;
+    Ok(Idle { before, pending: used })
+}
+
+async fn count(ground: &Ground, running: &mut Running, length: Duration, statements: bool) -> Result<Used> {
     running.tidy().await?;
     tokio::time::sleep(REST).await;
-
     let meter = Meter::start(ground, running.parties()?).await?;
     tokio::time::sleep(length).await;
     let used = meter.used().await?.per_second();
     if statements {
         super::show(&meter.statements().await?);
     }
-    let left = running.count("reminders.reminders WHERE state = 'PENDING'").await?;
-    ensure!(left == pending.all, "{left} of {} reminders are pending", pending.all);
-    let armed = running.count(armed).await?;
-    ensure!(armed == pending.near, "{armed} reminders have an alarm, and not {}", pending.near);
-    running.stop().await?;
     Ok(used)
 }
 
@@ -64,7 +78,7 @@ async fn fill(running: &Running, Pending { all, near }: Pending) -> Result<()> {
         "CREATE TABLE public.task AS SELECT to_jsonb(task) AS content FROM reminders.reminder_tasks AS task;
          CREATE TABLE public.reminder AS
              SELECT to_jsonb(reminder) AS content, remind_time AS far,
-                 (extract(epoch FROM now()) * 1e6)::bigint + {first} * 1000000 AS near
+                 (extract(epoch FROM now()) * 1e6)::bigint + {first} * 1000000::bigint AS near
              FROM reminders.reminders AS reminder;
          INSERT INTO reminders.reminder_tasks
          SELECT copy.* FROM public.task, generate_series(1, {all} - 1) AS n,

@@ -22,6 +22,13 @@ impl Lateness {
     }
 }
 
+impl Lateness {
+    /// How many of so many came in a second, from their moment to the last of them.
+    pub(crate) fn rate(&self, count: u64) -> f64 {
+        count as f64 / (self.most / 1e3)
+    }
+}
+
 /// Seconds since 1970.
 pub(crate) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
@@ -40,6 +47,7 @@ mod tests {
     fn a_share_of_all_is_no_later() {
         let each = (1..=200).rev().map(f64::from).collect();
         assert_eq!(Lateness::of(each).unwrap(), Lateness { p50: 100.0, p99: 198.0, most: 200.0 });
+        assert_eq!(Lateness::of(vec![250.0, 500.0]).unwrap().rate(2), 4.0);
         assert_eq!(Lateness::of(vec![7.0]).unwrap(), Lateness { p50: 7.0, p99: 7.0, most: 7.0 });
         Lateness::of(Vec::new()).unwrap_err();
     }

@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::ground::Ground;
 use crate::usage;
 
-/// The target that is looked at, by the name of its role.
-const REMINDERS: &str = "docket_reminders";
+/// The targets that are looked at, by the names of their roles.
+const LOOKED_AT: [&str; 2] = ["docket_reminders", "docket_notification"];
 
 /// More of the machine than this used by others makes a cell noisy. The kernel's own work counts as others'.
 const OTHERS: f64 = 0.15;
@@ -40,8 +40,8 @@ pub(crate) struct Cpu {
 pub(crate) struct Used {
     pub(crate) seconds: f64,
     pub(crate) cpu: Cpu,
-    /// Statements of the target `reminders`.
-    pub(crate) of_reminders: f64,
+    /// Statements of the targets `reminders` and `notification`.
+    pub(crate) of_both: f64,
     /// Statements of all targets.
     pub(crate) statements: f64,
     /// Whether others were using the machine.
@@ -109,7 +109,7 @@ async fn moment(ground: &Ground, parties: Parties) -> Result<Moment> {
 fn between(before: &Moment, after: &Moment) -> Used {
     let cpu = |of: fn(&Cpu) -> f64| of(&after.cpu) - of(&before.cpu);
     let statements = |moment: &Moment, all: bool| {
-        let of = moment.statements.iter().filter(|(role, _)| all || *role == REMINDERS);
+        let of = moment.statements.iter().filter(|(role, _)| all || LOOKED_AT.contains(&role.as_str()));
         of.map(|(_, calls)| calls).sum::<f64>()
     };
     let cpu = Cpu {
@@ -123,7 +123,7 @@ fn between(before: &Moment, after: &Moment) -> Used {
     Used {
         seconds: (after.at - before.at).as_secs_f64(),
         cpu,
-        of_reminders: statements(after, false) - statements(before, false),
+        of_both: statements(after, false) - statements(before, false),
         statements: statements(after, true) - statements(before, true),
         noisy: others / (after.all - before.all) > OTHERS,
     }
@@ -161,7 +161,7 @@ impl Used {
         Self {
             seconds: self.seconds / parts,
             cpu: self.cpu.map(|seconds| seconds / parts),
-            of_reminders: self.of_reminders / parts,
+            of_both: self.of_both / parts,
             statements: self.statements / parts,
             noisy: self.noisy,
         }
@@ -175,21 +175,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_used_is_told_of_the_target_and_of_all_and_others_are_seen() {
+    fn what_is_used_is_told_of_both_targets_and_of_all_and_others_are_seen() {
         let at = Instant::now();
         let moment = |seconds: u64, each: f64, busy: f64| Moment {
             at: at + Duration::from_secs(seconds),
             cpu: Cpu { app: each, daprd: each, scheduler: each, kafka: each, postgres: each },
-            statements: [(REMINDERS.to_owned(), 10.0 * each), ("docket_tasks".to_owned(), 30.0 * each)]
+            statements: [(LOOKED_AT[0], 7.0), (LOOKED_AT[1], 3.0), ("docket_tasks", 30.0)]
+                .map(|(role, statements)| (role.to_owned(), statements * each))
                 .into(),
             busy,
             all: 2.0 * seconds as f64,
         };
         let used = between(&moment(0, 1.0, 0.0), &moment(10, 2.0, 6.0));
         assert!(!used.noisy && used.cpu.sum() == 5.0);
-        assert_eq!((used.of_reminders, used.statements), (10.0, 40.0));
+        assert_eq!((used.of_both, used.statements), (10.0, 40.0));
         let used = used.per_second();
-        assert_eq!((used.of_reminders, used.statements, used.cpu.app), (1.0, 4.0, 0.1));
+        assert_eq!((used.of_both, used.statements, used.cpu.app), (1.0, 4.0, 0.1));
         assert!(between(&moment(0, 1.0, 0.0), &moment(10, 2.0, 9.0)).noisy);
     }
 }

@@ -89,7 +89,7 @@ pub(crate) async fn run(mut args: Args) -> Result<()> {
         ground.postgres_version().await?,
         args.pending,
         results.0.iter().map(|round| format!("{:.0}", round.bare.scheduled)).collect::<Vec<_>>().join(", "),
-        results.tables()?
+        results.tables(args.reminders)?
     );
     print(&text)?;
     if args.write {
@@ -118,10 +118,9 @@ async fn measure(ground: &Ground, args: &Args) -> Result<Round> {
         docket.push(figures);
     }
     let pending = Pending { all: args.pending, near: args.pending / 100 };
-    quiet = usage::quiet(patience).await?;
+    usage::quiet(patience).await?;
     let length = Duration::from_secs(args.idle);
-    let mut idle = idle::measure(ground, pending, length, args.statements).await.context("nothing is due")?;
-    idle.noisy |= !quiet;
+    let idle = idle::measure(ground, pending, length, args.statements).await.context("nothing is due")?;
     eprintln!("    nothing is due: {idle:?}");
     let [of_second, of_each] = docket[..] else { bail!("{} cells of Docket", docket.len()) };
     Ok(Round { bare, docket: [of_second, of_each], idle })

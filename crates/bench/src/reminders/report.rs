@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use anyhow::Result;
 
 use super::firing::Alarms;
+use super::idle::Idle;
 use super::lateness::Lateness;
 use super::meter::{Cpu, Used};
 use super::{bare, firing};
 use crate::report::median;
 
-/// The least share of the bare app's rate that is wanted.
+/// The least share of the bare app's rate that is wanted of what is sent.
 pub(crate) const RATIO_GOAL: f64 = 0.3;
 
-/// The most statements in a second that are wanted of the target while nothing is due.
+/// The most statements in a second that are wanted of the targets `reminders` and `notification` while nothing is due.
 pub(crate) const IDLE_GOAL: f64 = 2.0;
 
 /// All that was measured in one round.
@@ -22,8 +23,7 @@ pub(crate) struct Round {
     pub(crate) bare: bare::Figures,
     /// In the order of [`Alarms::ALL`].
     pub(crate) docket: [firing::Figures; 2],
-    /// Of each second in which nothing was due.
-    pub(crate) idle: Used,
+    pub(crate) idle: Idle,
 }
 
 /// All rounds.
@@ -39,10 +39,10 @@ impl Results {
         if self.0.iter().any(noisy) { " *" } else { "" }
     }
 
-    /// The figures as tables.
-    pub(crate) fn tables(&self) -> Result<String> {
+    /// The figures as tables; there were so many reminders.
+    pub(crate) fn tables(&self, count: u64) -> Result<String> {
         let mut text = String::new();
-        self.rates(&mut text)?;
+        self.rates(&mut text, count)?;
         writeln!(text, "\nFor each reminder, or job; CPU in microseconds:\n")?;
         self.costs(&mut text)?;
         writeln!(text, "\nOf each second in which nothing is due; CPU in milliseconds:\n")?;
@@ -50,53 +50,61 @@ impl Results {
         Ok(text)
     }
 
-    fn rates(&self, text: &mut String) -> Result<()> {
+    fn rates(&self, text: &mut String, count: u64) -> Result<()> {
         writeln!(
             text,
-            "| | alarms set after, s | fired/s | of a transaction | p50 late, ms | p99, ms | most, ms | all sent after, s | ratio (least to most) | goal |"
+            "| | a second | p50 late, ms | p99, ms | the last, ms | ratio to the bare app (least to most) | goal |"
         )?;
-        writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(text, "|---|---:|---:|---:|---:|---:|---:|")?;
         let late = |of: &dyn Fn(&Round) -> Lateness| {
             let at = |field: fn(&Lateness) -> f64| self.median(|round| field(&of(round)));
             format!("{:.0} | {:.0} | {:.0}", at(|of| of.p50), at(|of| of.p99), at(|of| of.most))
         };
         writeln!(
             text,
-            "| bare app | | {:.0} | 1 | {} | | {} | |",
+            "| bare app, triggered | {:.0} | {} | {} | |",
             self.median(|round| round.bare.triggered),
             late(&|round| round.bare.lateness),
             self.star(|round| round.bare.used.noisy).trim()
         )?;
         for (index, alarms) in Alarms::ALL.into_iter().enumerate() {
-            let ratio = |round: &Round| round.docket[index].fired / round.bare.triggered;
-            let least = self.0.iter().map(ratio).fold(f64::INFINITY, f64::min);
-            let most = self.0.iter().map(ratio).fold(0.0, f64::max);
-            writeln!(
-                text,
-                "| {} | {:.1} | {:.0} | {:.0} | {} | {:.1} | {:.2} ({least:.2} to {most:.2}){} | {RATIO_GOAL} |",
-                alarms.name(),
-                self.median(|round| round.docket[index].armed),
-                self.median(|round| round.docket[index].fired),
-                self.median(|round| round.docket[index].batch),
-                late(&|round| round.docket[index].lateness),
-                self.median(|round| round.docket[index].sent),
-                self.median(ratio),
-                self.star(|round| round.docket[index].used.noisy || round.bare.used.noisy)
-            )?;
+            let fired: (_, fn(&firing::Figures) -> Lateness, _) = ("fired", |of| of.fired, String::new());
+            let sent: (_, fn(&firing::Figures) -> Lateness, _) =
+                ("sent", |of| of.sent, RATIO_GOAL.to_string());
+            for (step, of, goal) in [fired, sent] {
+                let rate = |round: &Round| of(&round.docket[index]).rate(count);
+                let ratio = |round: &Round| rate(round) / round.bare.triggered;
+                let least = self.0.iter().map(ratio).fold(f64::INFINITY, f64::min);
+                let most = self.0.iter().map(ratio).fold(0.0, f64::max);
+                writeln!(
+                    text,
+                    "| {}: {step} | {:.0} | {} | {:.2} ({least:.2} to {most:.2}){} | {goal} |",
+                    alarms.name(),
+                    self.median(rate),
+                    late(&|round| of(&round.docket[index])),
+                    self.median(ratio),
+                    self.star(|round| round.docket[index].used.noisy || round.bare.used.noisy)
+                )?;
+            }
         }
         Ok(())
     }
 
     fn costs(&self, text: &mut String) -> Result<()> {
-        writeln!(text, "| | statements of `reminders` | of all targets | {CPU} |")?;
-        writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-        writeln!(text, "| bare app | | | {} |", self.cpu(|round| round.bare.used.cpu, 1e6))?;
+        writeln!(
+            text,
+            "| | alarms set after, s | fired together | statements of both | of all targets | {CPU} |"
+        )?;
+        writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        writeln!(text, "| bare app | | | | | {} |", self.cpu(|round| round.bare.used.cpu, 1e6))?;
         for (index, alarms) in Alarms::ALL.into_iter().enumerate() {
             writeln!(
                 text,
-                "| {} | {:.3} | {:.3} | {} |",
+                "| {} | {:.1} | {:.0} | {:.3} | {:.3} | {} |",
                 alarms.name(),
-                self.median(|round| round.docket[index].used.of_reminders),
+                self.median(|round| round.docket[index].armed),
+                self.median(|round| round.docket[index].batch),
+                self.median(|round| round.docket[index].used.of_both),
                 self.median(|round| round.docket[index].used.statements),
                 self.cpu(|round| round.docket[index].used.cpu, 1e6)
             )?;
@@ -105,16 +113,20 @@ impl Results {
     }
 
     fn idle(&self, text: &mut String) -> Result<()> {
-        writeln!(text, "| statements of `reminders` | goal | of all targets | {CPU} |")?;
-        writeln!(text, "|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
-        writeln!(
-            text,
-            "| {:.2}{} | {IDLE_GOAL} | {:.2} | {} |",
-            self.median(|round| round.idle.of_reminders),
-            self.star(|round| round.idle.noisy),
-            self.median(|round| round.idle.statements),
-            self.cpu(|round| round.idle.cpu, 1e3)
-        )?;
+        writeln!(text, "| | statements of both | goal | of all targets | {CPU} |")?;
+        writeln!(text, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")?;
+        let before: (_, fn(&Idle) -> Used, _) = ("no reminder", |idle| idle.before, String::new());
+        let pending: (_, fn(&Idle) -> Used, _) = ("all pending", |idle| idle.pending, IDLE_GOAL.to_string());
+        for (name, of, goal) in [before, pending] {
+            writeln!(
+                text,
+                "| {name} | {:.2}{} | {goal} | {:.2} | {} |",
+                self.median(|round| of(&round.idle).of_both),
+                self.star(|round| of(&round.idle).noisy),
+                self.median(|round| of(&round.idle).statements),
+                self.cpu(|round| of(&round.idle).cpu, 1e3)
+            )?;
+        }
         Ok(())
     }
 
@@ -140,29 +152,37 @@ mod tests {
 
     #[test]
     fn ratio_is_of_the_same_round() {
-        let lateness = Lateness { p50: 1.0, p99: 2.0, most: 3.0 };
-        let round = |triggered: f64, fired: f64, noisy: bool| Round {
-            bare: bare::Figures { scheduled: 500.0, triggered, lateness, used: Used::default() },
+        let late = |most: f64| Lateness { p50: 1.0, p99: 2.0, most };
+        let round = |triggered: f64, sent: f64, noisy: bool| Round {
+            bare: bare::Figures { scheduled: 500.0, triggered, lateness: late(3.0), used: Used::default() },
             docket: [firing::Figures {
                 armed: 1.5,
-                fired,
                 batch: 500.0,
-                lateness,
-                sent: 4.0,
-                used: Used { noisy, of_reminders: 0.01, ..Used::default() },
+                fired: late(100.0),
+                sent: late(1_000.0 * 1_000.0 / sent),
+                used: Used { noisy, of_both: 0.01, ..Used::default() },
             }; 2],
-            idle: Used { of_reminders: 1.0, statements: 9.0, ..Used::default() },
+            idle: Idle {
+                before: Used { of_both: 1.0, statements: 8.0, ..Used::default() },
+                pending: Used { of_both: 1.5, statements: 9.0, ..Used::default() },
+            },
         };
         let results = Results(vec![
             round(4_000.0, 2_000.0, false),
-            round(1_000.0, 900.0, true),
-            round(2_000.0, 1_400.0, false),
+            round(1_000.0, 800.0, true),
+            round(2_000.0, 1_250.0, false),
         ]);
-        let text = results.tables().unwrap();
-        let expect =
-            "| Docket, one job for each | 1.5 | 1400 | 500 | 1 | 2 | 3 | 4.0 | 0.70 (0.50 to 0.90) * | 0.3 |";
-        assert!(text.contains(expect), "{text}");
-        assert!(text.contains("| bare app | | 2000 | 1 | 1 | 2 | 3 | |  | |"), "{text}");
-        assert!(text.contains("| 1.00 | 2 | 9.00 |"), "{text}");
+        let text = results.tables(1_000).unwrap();
+        let sent = "| Docket, one job for each: sent | 1250 | 1 | 2 | 800 | 0.62 (0.50 to 0.80) * | 0.3 |";
+        let fired = "| Docket, one job for each: fired | 10000 | 1 | 2 | 100 | 5.00 (2.50 to 10.00) * |  |";
+        for expect in [
+            sent,
+            fired,
+            "| bare app, triggered | 2000 | 1 | 2 | 3 |  | |",
+            "| no reminder | 1.00 |  | 8.00 |",
+            "| all pending | 1.50 | 2 | 9.00 |",
+        ] {
+            assert!(text.contains(expect), "{text}");
+        }
     }
 }

@@ -27,6 +27,8 @@ fn a_wrong_value_is_told_with_its_key() {
     check(|c| c.first_retry_seconds = 0, "first_retry_seconds");
     check(|c| c.last_retry_seconds = 4, "first_retry_seconds");
     check(|c| c.give_up_seconds = 59, "give_up_seconds");
+    check(|c| c.behind_seconds = 3_601, "behind_seconds");
+    check(|c| (c.give_up_seconds, c.behind_seconds) = (60, 61), "behind_seconds");
     check(|c| c.public_url = Some("docket.example.com".to_owned()), "public_url");
     check(|c| c.public_url = Some("https://docket.example.com/?a=b".to_owned()), "public_url");
     check(|c| c.email.kind = EmailKind::Smtp, "email.from");

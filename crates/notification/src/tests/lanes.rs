@@ -1,4 +1,4 @@
-//! What the failure of a lane does to its channel, and what a wait does to later pauses.
+//! What the failure of a lane does to its channel, what a wait does to later pauses, and how long there is nothing to do.
 
 use super::*;
 
@@ -37,4 +37,41 @@ async fn a_wait_for_the_owner_makes_the_pause_after_a_failure_no_longer() {
     let row = &world.rows().await[0];
     assert_eq!(row.attempts, 5);
     assert_eq!(row.next_attempt, Some(world.clock.now() + TimeDelta::seconds(5)));
+}
+
+#[tokio::test]
+async fn who_has_nothing_to_send_rests_until_the_next_message_or_summary_for_one_statement() {
+    let world = World::new().await;
+    let now = tokio::time::Instant::now();
+    let rest = async || world.parts.sender.rest(now).await.unwrap();
+    let seconds = std::time::Duration::from_secs;
+    let before = world.store.statements().count();
+    assert_eq!(rest().await, seconds(5), "others may write something");
+    assert_eq!(world.store.statements().count() - before, 1);
+
+    world.prefer(by(&[Way::Email])).await;
+    world.due(&notice(1)).await;
+    assert!(rest().await.is_zero(), "there is a message");
+    world.email.will([Outcome::Later("450 come again".to_owned())]);
+    world.turn().await;
+    world.clock.turn(TimeDelta::seconds(2));
+    assert_eq!(rest().await, seconds(3), "until it is tried again");
+    world.clock.turn(TimeDelta::seconds(3));
+    assert!(rest().await.is_zero());
+    world.turn().await;
+    assert_eq!(world.states().await, [(Way::Email, DeliveryState::Sent)]);
+    assert_eq!(rest().await, seconds(5));
+
+    let user = alice();
+    let mut stored = world.store.preferences(&user).await.unwrap().unwrap();
+    stored.next_digest_time = Some(world.clock.now() + TimeDelta::seconds(4));
+    let (version, user, stored) = (stored.version, &user, &stored);
+    let put: Result<bool, docket_store::Error> =
+        world.store.transaction(|tx| Box::pin(tx.preferences_put(user, stored, Some(version)))).await;
+    assert!(put.unwrap());
+    assert_eq!(rest().await, seconds(4), "until a summary is due");
+    world.clock.turn(TimeDelta::seconds(4));
+    assert!(rest().await.is_zero());
+    let asked = world.parts.sender.rest(now + seconds(3_600)).await.unwrap();
+    assert_eq!(asked, seconds(5), "they have just been looked at");
 }

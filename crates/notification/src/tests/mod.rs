@@ -1,15 +1,17 @@
 //! A ledger in memory, and everything around it made of fakes: clock, channels, owner of the reminders, tasks.
 
+mod behind;
 mod channels;
 mod config;
 mod digests;
 mod handling;
 mod lanes;
+mod probes;
 mod render;
 mod sending;
 mod service;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -36,7 +38,7 @@ use crate::channel::{Bindings, Channel, Channels, Outcome, Parcel, Recipient};
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::lane::Lane;
-use crate::owner::{Agenda, Agendas, Away, Owner};
+use crate::owner::{Agenda, Agendas, Away, Owner, Standing};
 use crate::render::Renderer;
 use crate::sender::Lanes;
 use crate::{Notification, assemble};
@@ -125,6 +127,8 @@ impl Channel for Fake {
 pub(crate) struct Others {
     pub(crate) away: AtomicBool,
     pub(crate) fallen: Mutex<HashSet<ReminderId>>,
+    /// Those whose tasks have changed, and nobody has told the owner.
+    pub(crate) behind: Mutex<HashSet<ReminderId>>,
     pub(crate) questions: AtomicUsize,
     pub(crate) agenda: Mutex<Agenda>,
 }
@@ -141,10 +145,14 @@ impl Others {
 
 #[async_trait]
 impl Owner for Others {
-    async fn standing(&self, firings: &[ReminderId]) -> Result<HashSet<ReminderId>, Away> {
+    async fn standing(&self, firings: &[ReminderId]) -> Result<HashMap<ReminderId, Standing>, Away> {
         self.there()?;
-        let fallen = self.fallen.lock().unwrap();
-        Ok(firings.iter().filter(|firing| !fallen.contains(firing)).copied().collect())
+        let (fallen, behind) = (self.fallen.lock().unwrap(), self.behind.lock().unwrap());
+        let standing = |firing: &ReminderId| match behind.contains(firing) {
+            true => (*firing, Standing::Behind),
+            false => (*firing, Standing::Stands),
+        };
+        Ok(firings.iter().filter(|firing| !fallen.contains(firing)).map(standing).collect())
     }
 }
 

@@ -218,7 +218,7 @@ async fn an_outcome_that_comes_after_the_claim_has_ended_changes_nothing() {
     world.turn().await;
     let lane = &world.parts.sender.lane;
     let late = lane.desk.judge().outcome(&first, Outcome::Sent);
-    lane.write(&[late]).await.unwrap();
+    lane.write(&[late], None).await.unwrap();
     assert_eq!(world.states().await, [(Way::Email, DeliveryState::Pending)]);
     assert_eq!(world.told(&due).await, []);
 }

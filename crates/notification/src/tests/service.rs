@@ -12,7 +12,7 @@ use super::*;
 use crate::config::{Webhook, WebhookKind};
 use crate::service::Service;
 
-fn service(world: &World) -> Service {
+pub(crate) fn service(world: &World) -> Service {
     let lane = world.parts.sender.lane.clone();
     let counter = AtomicU64::new(1);
     let random = move || [u8::try_from(counter.fetch_add(1, Ordering::SeqCst)).unwrap(); 32];
@@ -20,7 +20,7 @@ fn service(world: &World) -> Service {
 }
 
 /// A call of `alice`.
-fn call<T>(body: T) -> Request<T> {
+pub(crate) fn call<T>(body: T) -> Request<T> {
     let mut request = Request::new(body);
     let caller = Caller {
         subject: alice(),
@@ -33,12 +33,12 @@ fn call<T>(body: T) -> Request<T> {
     request
 }
 
-fn reason(status: &Status) -> String {
+pub(crate) fn reason(status: &Status) -> String {
     status.get_error_details().error_info().unwrap().reason.clone()
 }
 
 async fn update(service: &Service, preferences: v1::Preferences) -> Result<v1::Preferences, Status> {
-    let body = v1::UpdatePreferencesRequest { preferences: Some(preferences), update_mask: None };
+    let body = v1::UpdatePreferencesRequest { preferences: Some(preferences), ..Default::default() };
     service.update_preferences(call(body)).await.map(tonic::Response::into_inner)
 }
 
@@ -118,6 +118,33 @@ async fn the_secret_of_a_webhook_is_told_once_and_changes_with_the_url() {
 }
 
 #[tokio::test]
+async fn a_change_that_is_repeated_gets_the_first_answer_with_its_secret() {
+    let origins = BTreeMap::from([("https://hooks.example.com".to_owned(), "hooks".to_owned())]);
+    let webhook = Webhook { kind: Some(WebhookKind::Http), origins, allow_private: false };
+    let world = World::with(Config { webhook, ..Config::default() }).await;
+    let service = service(&world);
+    let change = async |path: &str, request_id: &Uuid| {
+        let webhook_url = format!("https://hooks.example.com/{path}");
+        let body = v1::UpdatePreferencesRequest {
+            preferences: Some(v1::Preferences { webhook_url, ..Default::default() }),
+            request_id: request_id.to_string(),
+            ..Default::default()
+        };
+        service.update_preferences(call(body)).await.map(tonic::Response::into_inner)
+    };
+    let [one, two] = [Uuid::new_v4(), Uuid::new_v4()];
+    let first = change("a", &one).await.unwrap();
+    assert_eq!(first.webhook_secret.len(), 44);
+    let second = change("b", &two).await.unwrap();
+    assert_eq!((change("a", &one).await.unwrap(), change("b", &two).await.unwrap()), (first, second.clone()));
+    let reused = change("c", &one).await.unwrap_err();
+    assert_eq!((reused.code(), reason(&reused).as_str()), (Code::AlreadyExists, "REQUEST_ID_REUSED"));
+    let read = service.get_preferences(call(v1::GetPreferencesRequest {})).await.unwrap().into_inner();
+    assert_eq!((read.webhook_url, read.etag), (second.webhook_url, second.etag));
+    assert_eq!(events(&world).await.len(), 2, "no repetition is told of");
+}
+
+#[tokio::test]
 async fn a_summary_is_next_due_when_the_user_says_so() {
     let world = World::new().await;
     let service = service(&world);
@@ -137,6 +164,7 @@ async fn a_summary_is_next_due_when_the_user_says_so() {
     let none = v1::UpdatePreferencesRequest {
         preferences: Some(v1::Preferences::default()),
         update_mask: Some(pbjson_types::FieldMask { paths: vec!["digest".to_owned()] }),
+        ..Default::default()
     };
     service.update_preferences(call(none)).await.unwrap();
     assert_eq!(next().await, None);
@@ -144,7 +172,7 @@ async fn a_summary_is_next_due_when_the_user_says_so() {
 
 async fn test_by(service: &Service, channel: Way) -> Result<v1::Delivery, Status> {
     let channel = docket_wire::answer::channel_to_proto(channel).into();
-    let body = v1::SendTestNotificationRequest { channel };
+    let body = v1::SendTestNotificationRequest { channel, ..Default::default() };
     service.send_test_notification(call(body)).await.map(tonic::Response::into_inner)
 }
 

@@ -181,6 +181,10 @@ impl Relay {
         }
         let busy = self.waiting.busy(Instant::now());
         let more = self.membership.balance(pass.census, &busy).await?;
-        Ok(if pass.late || more { Round::Again } else { Round::Done })
+        Ok(match pass.late || more {
+            true => Round::Again,
+            false if pass.seen.is_empty() && self.membership.is_settled(pass.census) => Round::Empty,
+            false => Round::Done,
+        })
     }
 }

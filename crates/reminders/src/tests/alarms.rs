@@ -38,7 +38,7 @@ async fn with_nothing_to_do_a_look_is_one_statement() {
 
 #[tokio::test]
 async fn what_nobody_can_take_yet_is_found_when_somebody_can() {
-    let mut world = World::new().await;
+    let world = World::new().await;
     let (alarms, mut given) = mpsc::channel(1);
     let first = world.task(due_in(60)).await.id;
     let watch = &world.target.alarms.watch;

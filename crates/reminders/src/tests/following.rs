@@ -4,8 +4,11 @@ use bytes::Bytes;
 use docket_domain::ReminderState::{Cancelled, Dismissed, Failed, Fired, Pending, Sent};
 use docket_domain::{Due, Instant, ReminderId, Task, TimeDelta};
 use docket_sidecar::{Delivery, HandlerError};
+use docket_store::Error;
+use docket_store::inbox::Arrival;
 use docket_wire::preferences_event::{self, PreferencesNotice};
 use docket_wire::reminder_event::{self, ReminderNotice};
+use uuid::Uuid;
 
 use super::world::{World, alice, content, due_in, morning};
 
@@ -170,6 +173,32 @@ async fn what_was_dismissed_stays_so_until_it_moves() {
     assert_eq!(world.row().await.state, Dismissed);
     world.change(world.moved(&reopened, Due::At(morning() + TimeDelta::hours(1)))).await;
     assert_eq!(world.row().await.state, Pending);
+}
+
+#[tokio::test]
+async fn a_task_that_is_for_it_alone_is_heard_whatever_the_inbox_says() {
+    let world = World::new().await;
+    let created = world.create(due_in(60));
+    let event = world.event(&created);
+    let arrival = Arrival { event: event.event_id, replay: None };
+    let done: Result<bool, Error> =
+        world.store.transaction(|tx| Box::pin(tx.inbox_begin("reminders", &arrival, morning()))).await;
+    assert!(done.unwrap(), "as it is when the rows are lost and the inbox is not");
+    let again = |number: u128, handler: Option<&str>| {
+        let replay = ("docket-replay".to_owned(), Uuid::from_u128(number).to_string());
+        let handler = handler.map(|name| ("docket-handler".to_owned(), name.to_owned()));
+        Delivery { metadata: [replay].into_iter().chain(handler).collect(), ..event.clone() }
+    };
+    world.hear(&[event.clone(), again(1, None)]).await;
+    assert!(world.rows().await.is_empty(), "it was done with before");
+    world.hear(&[again(2, Some("reminders"))]).await;
+    let row = world.row().await;
+    assert_eq!((row.state, row.generation), (Pending, 1));
+    world.hear(&[again(2, Some("reminders")), again(3, Some("reminders"))]).await;
+    assert_eq!(world.row().await, row, "once");
+    let completed = world.change(created.after.complete(morning()).unwrap()).await;
+    world.hear(&[again(4, Some("reminders"))]).await;
+    assert_eq!((world.states().await, completed.version), (vec![Cancelled], 2), "versions have the last word");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use docket_domain::{Due, Task, TimeDelta, UserId};
+use docket_domain::{Clock as _, Content, Due, ReminderState, SeriesId, Task, TimeDelta, Title, UserId};
 use docket_proto::v1::reminder_service_server::ReminderService as _;
 use docket_proto::v1::snooze_reminder_request::Until;
 use docket_proto::v1::task_reminder::State;
@@ -12,7 +12,7 @@ use docket_proto::v1::{
 };
 use docket_rpc::{Caller, Port};
 use docket_wire::timestamp;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_types::StatusExt as _;
 
 use super::world::{World, alice, content, due_in, morning};
@@ -42,12 +42,13 @@ async fn list(world: &World, request: ListRemindersRequest) -> Result<ListRemind
 }
 
 async fn snooze(world: &World, task: &Task, until: Until) -> Result<TaskReminder, Status> {
-    let request = SnoozeReminderRequest { task_id: task.id.to_string(), number: 1, until: Some(until) };
+    let task_id = task.id.to_string();
+    let request = SnoozeReminderRequest { task_id, number: 1, until: Some(until), ..Default::default() };
     Ok(world.service().snooze_reminder(by("alice", request)).await?.into_inner())
 }
 
 pub(crate) async fn dismiss(world: &World, task: &Task) -> Result<TaskReminder, Status> {
-    let request = DismissReminderRequest { task_id: task.id.to_string(), number: 1 };
+    let request = DismissReminderRequest { task_id: task.id.to_string(), number: 1, ..Default::default() };
     Ok(world.service().dismiss_reminder(by("alice", request)).await?.into_inner())
 }
 
@@ -70,6 +71,8 @@ async fn fire(world: &mut World) -> docket_domain::ReminderId {
 async fn stands(world: &World, firing: docket_domain::ReminderId) -> bool {
     let request = CheckRemindersRequest { reminder_ids: vec![firing.to_string()] };
     let answer = world.service().check_reminders(by_service(request)).await.unwrap().into_inner();
+    let named: Vec<&String> = answer.standing.iter().map(|one| &one.reminder_id).collect();
+    assert_eq!(named, answer.standing_reminder_ids.iter().collect::<Vec<_>>(), "both say the same");
     answer.standing_reminder_ids == [firing.to_string()]
 }
 
@@ -144,6 +147,25 @@ async fn what_is_on_its_way_does_not_stand_after_it_was_put_off_or_dismissed() {
 }
 
 #[tokio::test]
+async fn who_asks_whether_a_firing_stands_is_told_of_which_version_of_its_task_that_is_said() {
+    let mut world = World::new().await;
+    let task = world.task(due_in(60)).await;
+    let firing = fire(&mut world).await;
+    let told = async || {
+        let request = CheckRemindersRequest { reminder_ids: vec![firing.to_string()] };
+        let answer = world.service().check_reminders(by_service(request)).await.unwrap().into_inner();
+        let [one] = answer.standing.as_slice() else { panic!("{answer:?}") };
+        assert_eq!(one.task_id, task.id.to_string());
+        one.task_version
+    };
+    assert_eq!(told().await, task.version);
+    let renamed = Content { title: Title::parse("Water them well").unwrap(), ..task.content.clone() };
+    let change = task.clone().update(renamed, SeriesId::from_uuid(uuid::Uuid::from_u128(1)), morning());
+    world.change(change.unwrap().unwrap()).await;
+    assert_eq!(told().await, task.version + 1, "that is heard now, and the firing stands all the same");
+}
+
+#[tokio::test]
 async fn what_is_dismissed_is_not_given_and_stays_so() {
     let mut world = World::new().await;
     let task = world.task(due_in(60)).await;
@@ -191,10 +213,49 @@ async fn what_was_given_is_not_given_again_for_a_task_that_is_over() {
 }
 
 #[tokio::test]
+async fn a_call_that_is_repeated_gets_the_first_answer_though_the_world_has_moved_on() {
+    let world = World::new().await;
+    let task = world.task(due_in(60)).await;
+    let [one, two] = [uuid::Uuid::new_v4(), uuid::Uuid::new_v4()].map(|id| id.to_string());
+    let snooze = async |until: Until, request_id: &str| {
+        let (task_id, request_id) = (task.id.to_string(), request_id.to_owned());
+        let request = SnoozeReminderRequest { task_id, number: 1, until: Some(until), request_id };
+        world.service().snooze_reminder(by("alice", request)).await.map(Response::into_inner)
+    };
+    let dismiss = async |request_id: &str| {
+        let (task_id, request_id) = (task.id.to_string(), request_id.to_owned());
+        let request = DismissReminderRequest { task_id, number: 1, request_id };
+        world.service().dismiss_reminder(by("alice", request)).await.map(Response::into_inner)
+    };
+    let sent = || world.store.statements().count();
+    let before = sent();
+    let half = Until::RemindTime(timestamp(morning() + TimeDelta::minutes(30)));
+    snooze(half, "").await.unwrap();
+    let plain = sent() - before;
+    let snoozed = snooze(in_an_hour(), &one).await.unwrap();
+    assert_eq!(sent() - before, plain + plain + 2, "the request id, and the answer");
+    let dismissed = dismiss(&two).await.unwrap();
+    assert_eq!((snoozed.state(), dismissed.state()), (State::Pending, State::Dismissed));
+    assert_eq!(snooze(in_an_hour(), &one).await.unwrap(), snoozed);
+    assert_eq!(world.row().await.state, ReminderState::Dismissed, "it was not put off again");
+    // The instant is over, and the task is.
+    world.clock.pass(2 * 3_600);
+    world.change(task.complete(world.clock.now()).unwrap()).await;
+    assert_eq!(snooze(in_an_hour(), &one).await.unwrap(), snoozed);
+    assert_eq!(dismiss(&two).await.unwrap(), dismissed);
+    let late = snooze(in_an_hour(), &uuid::Uuid::new_v4().to_string()).await.unwrap_err();
+    assert_eq!((late.code(), reason(&late).as_str()), (Code::InvalidArgument, "INVALID_FIELDS"));
+    for reused in [snooze(in_an_hour(), &two).await, dismiss(&one).await] {
+        let reused = reused.unwrap_err();
+        assert_eq!((reused.code(), reason(&reused).as_str()), (Code::AlreadyExists, "REQUEST_ID_REUSED"));
+    }
+}
+
+#[tokio::test]
 async fn nobody_elses_reminders_are_there() {
     let world = World::new().await;
     let task = world.task(due_in(60)).await;
-    let request = DismissReminderRequest { task_id: task.id.to_string(), number: 1 };
+    let request = DismissReminderRequest { task_id: task.id.to_string(), number: 1, ..Default::default() };
     let of_bob = world.service().dismiss_reminder(by("bob", request.clone())).await.unwrap_err();
     let request = DismissReminderRequest { number: 2, ..request };
     let second = world.service().dismiss_reminder(by(alice().as_str(), request)).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use docket_domain::ReminderState::{Cancelled, Fired, Missed, Pending, Sent};
 use docket_domain::{Due, EventId, ReminderEventKind, TimeDelta};
-use docket_store::reminders::Due as Which;
+use docket_store::reminders::{Due as Which, Standing};
 use docket_wire::reminder_event;
 use futures::future::join_all;
 use sea_orm::ConnectionTrait as _;
@@ -228,7 +228,8 @@ async fn a_task_that_is_completed_in_the_second_of_its_reminder_has_none() {
     world.clock.pass(60);
     world.trigger(&alarm).await.unwrap();
     let firing = world.row().await.firing.unwrap().id;
-    assert_eq!(world.store.reminders_standing(&[firing]).await.unwrap(), [firing]);
+    let standing = Standing { firing, task_id: task.id, task_version: task.version };
+    assert_eq!(world.store.reminders_standing(&[firing]).await.unwrap(), [standing]);
     world.change(task.complete(world_now()).unwrap()).await;
     assert_eq!(world.row().await.state, Cancelled);
     assert_eq!(world.store.reminders_standing(&[firing]).await.unwrap(), []);

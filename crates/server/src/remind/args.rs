@@ -78,6 +78,20 @@ pub enum Action {
         #[arg(value_name = "LINK_TOKEN")]
         link: String,
     },
+    /// Gives everybody's tasks to the target `reminders` once more whose newest version it has missed. Opens the database
+    /// itself, with the rights of the targets `tasks` and `reminders`, and asks no server. Ends with 1 when there are any.
+    Refill(Refill),
+}
+
+/// What `refill` takes.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Refill {
+    /// Only tells of them.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// How many seconds an event may be on its way before it counts as missed.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    pub grace_seconds: u32,
 }
 
 /// What to do with the preferences.
@@ -259,6 +273,7 @@ impl Changes {
         v1::UpdatePreferencesRequest {
             preferences: Some(preferences),
             update_mask: Some(pbjson_types::FieldMask { paths }),
+            ..Default::default()
         }
     }
 }

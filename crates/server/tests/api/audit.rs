@@ -22,7 +22,7 @@ pub(crate) async fn deliver(api: &Api, times: usize) {
         for head in &heads {
             let mut event = json!({
                 "specversion": "1.0",
-                "id": head.id.to_string(),
+                "id": head.republish_of.unwrap_or(head.id).to_string(),
                 "source": head.source,
                 "type": head.event_type,
                 "subject": head.key,
@@ -32,6 +32,11 @@ pub(crate) async fn deliver(api: &Api, times: usize) {
             });
             if let Some(trace) = &head.trace {
                 event["traceparent"] = Value::from(trace.parent.as_str());
+            }
+            let mut sidecar = sidecar.clone();
+            if head.is_replay() {
+                sidecar = sidecar.with("docket-replay", &head.id.to_string());
+                sidecar = sidecar.with("docket-handler", head.handler.as_deref().unwrap_or_default());
             }
             for _ in 0..times {
                 let event = TopicEvent::raw("pubsub", TOPIC, event.to_string());

@@ -158,7 +158,7 @@ async fn refusals_of_reminders(api: &Api) -> Vec<Status> {
     api.user("alice").complete(&task).await;
     deliver(api, 1).await;
     let mut reminders = api.caller("alice").reminders();
-    let dismiss = |task_id: String| v1::DismissReminderRequest { task_id, number: 1 };
+    let dismiss = |task_id: String| v1::DismissReminderRequest { task_id, number: 1, ..Default::default() };
     let mut all = Vec::new();
     for task_id in [uuid(), task.task_id] {
         all.push(reminders.dismiss_reminder(dismiss(task_id)).await.unwrap_err());
@@ -172,7 +172,7 @@ async fn refusals_of_reminders(api: &Api) -> Vec<Status> {
     .await;
     let mut notifications = api.caller("alice").notifications();
     for channel in [v1::reminder::Channel::Email, v1::reminder::Channel::Push] {
-        let request = v1::SendTestNotificationRequest { channel: channel.into() };
+        let request = v1::SendTestNotificationRequest { channel: channel.into(), ..Default::default() };
         all.push(notifications.send_test_notification(request).await.unwrap_err());
     }
     all

@@ -143,6 +143,11 @@ impl Api {
     pub(crate) async fn store(&self) -> Store {
         Stores::open(&config(self.folder.path()).database, &[]).await.unwrap().of(Schema::Tasks)
     }
+
+    /// Where its database is.
+    pub(crate) fn database_url(&self) -> String {
+        config(self.folder.path()).database.url
+    }
 }
 
 /// A connection that is made on the first call.

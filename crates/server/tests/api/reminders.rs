@@ -167,7 +167,7 @@ async fn a_reminder_is_put_off_and_done_away_with() {
     let mut desk = api.caller("alice").reminders();
     let mut snooze = async |until| {
         let (task_id, number) = name();
-        let request = v1::SnoozeReminderRequest { task_id, number, until: Some(until) };
+        let request = v1::SnoozeReminderRequest { task_id, number, until: Some(until), ..Default::default() };
         desk.snooze_reminder(request).await.map(tonic::Response::into_inner)
     };
     let until = snooze(Until::RemindTime(at("2027-02-01T00:00:00Z"))).await.unwrap();
@@ -180,7 +180,7 @@ async fn a_reminder_is_put_off_and_done_away_with() {
 
     let mut desk = api.caller("alice").reminders();
     let (task_id, number) = name();
-    let dismiss = v1::DismissReminderRequest { task_id, number };
+    let dismiss = v1::DismissReminderRequest { task_id, number, ..Default::default() };
     for _ in 0..2 {
         let dismissed = desk.dismiss_reminder(dismiss.clone()).await.unwrap().into_inner();
         assert_eq!(dismissed.state(), State::Dismissed);
@@ -217,6 +217,7 @@ async fn preferences_change_field_by_field_and_by_version() {
         let request = v1::UpdatePreferencesRequest {
             preferences: Some(preferences),
             update_mask: paths.map(|paths| FieldMask { paths }),
+            ..Default::default()
         };
         desk.update_preferences(request).await.map(tonic::Response::into_inner)
     };
@@ -246,7 +247,7 @@ async fn preferences_change_field_by_field_and_by_version() {
 async fn a_test_goes_out_and_is_in_the_ledger() {
     let api = Api::start_with(|config| config.dapr.enabled = false).await;
     let mut desk = api.caller("alice").notifications();
-    let request = v1::SendTestNotificationRequest { channel: Channel::Email.into() };
+    let request = v1::SendTestNotificationRequest { channel: Channel::Email.into(), ..Default::default() };
     let delivery = desk.send_test_notification(request).await.unwrap().into_inner();
     assert_eq!((delivery.state(), delivery.kind()), (v1::delivery::State::Sent, v1::delivery::Kind::Test));
     assert_eq!((delivery.attempts, delivery.channel()), (1, Channel::Email));

@@ -139,7 +139,7 @@ async fn calls_about_reminders_and_messages_cost_few_statements() {
     let list = v1::ListRemindersRequest::default();
     let listed = async { drop(alice.reminders().list_reminders(list).await.unwrap()) };
     assert_eq!(cost(&api, listed).await, 1, "ListReminders");
-    let dismiss = v1::DismissReminderRequest { task_id: uuid(), number: 1 };
+    let dismiss = v1::DismissReminderRequest { task_id: uuid(), number: 1, ..Default::default() };
     let unknown = async { drop(alice.reminders().dismiss_reminder(dismiss).await.unwrap_err()) };
     assert_eq!(cost(&api, unknown).await, 1, "DismissReminder of none");
 
@@ -158,11 +158,54 @@ async fn calls_about_reminders_and_messages_cost_few_statements() {
     let list = v1::ListDeliveriesRequest { page_size: 500, ..Default::default() };
     let listed = async { drop(desk.list_deliveries(list).await.unwrap()) };
     assert_eq!(cost(&api, listed).await, 1, "ListDeliveries");
-    let test = v1::SendTestNotificationRequest { channel: v1::reminder::Channel::Email.into() };
+    let channel = v1::reminder::Channel::Email.into();
+    let test = v1::SendTestNotificationRequest { channel, ..Default::default() };
     let tested = async { drop(desk.send_test_notification(test).await.unwrap()) };
     // The preferences, whether there was a test a moment ago, and the row before it is sent; then it is locked, and told how
     // that went.
     assert_eq!(cost(&api, tested).await, 5, "SendTestNotification");
+}
+
+/// Without a request id they cost what is said above.
+#[tokio::test]
+async fn a_request_id_costs_two_statements_and_a_repetition_no_more() {
+    let api = Api::start_with(|config| config.dapr.enabled = false).await;
+    let alice = api.caller("alice");
+    // The request id, which is not used up, and the reminder.
+    let dismiss = v1::DismissReminderRequest { task_id: uuid(), number: 1, request_id: uuid() };
+    let unknown = async { drop(alice.reminders().dismiss_reminder(dismiss).await.unwrap_err()) };
+    assert_eq!(cost(&api, unknown).await, 2, "DismissReminder of none");
+
+    let mut desk = alice.notifications();
+    let update = v1::UpdatePreferencesRequest {
+        preferences: Some(v1::Preferences { locale: "de".to_owned(), ..Default::default() }),
+        request_id: uuid(),
+        ..Default::default()
+    };
+    let (channel, request_id) = (v1::reminder::Channel::Email.into(), uuid());
+    let test = v1::SendTestNotificationRequest { channel, request_id };
+    // The request id first, and the answer in the end; where it is taken, the answer is with it.
+    for (first, updates, tests) in [(true, 5, 7), (false, 2, 2)] {
+        let updated = async { drop(desk.update_preferences(update.clone()).await.unwrap()) };
+        assert_eq!(cost(&api, updated).await, updates, "UpdatePreferences, first: {first}");
+        let tested = async { drop(desk.send_test_notification(test.clone()).await.unwrap()) };
+        assert_eq!(cost(&api, tested).await, tests, "SendTestNotification, first: {first}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_asks_about_many_tasks_in_one_statement() {
+    // The app port is there with a sidecar alone; after its first look the relay sleeps.
+    let api = Api::start_with(|config| {
+        config.targets = vec![Target::Tasks];
+        config.outbox.confirm = Confirm::Broker;
+        config.outbox.poll_ms = 60_000;
+    })
+    .await;
+    api.relay.clone().unwrap().wait_for(|status| status.passes > 0).await.unwrap();
+    let check = v1::CheckTasksRequest { task_ids: (0..500).map(|_| uuid()).collect() };
+    let checked = async { drop(api.service().tasks().check_tasks(check).await.unwrap()) };
+    assert_eq!(cost(&api, checked).await, 1, "CheckTasks of 500");
 }
 
 /// On one thread: the relay counts its pass in the same breath in which its statement ends, so that the two numbers

@@ -355,3 +355,35 @@ async fn a_check_answers_what_would_be_and_stores_nothing() {
     let status = alice.tasks().create_task(request).await.unwrap_err();
     assert_eq!(fields_at_fault(&status), ["task.title", "task.time_zone"]);
 }
+
+#[tokio::test]
+async fn a_service_is_told_which_tasks_are_open_and_in_which_version() {
+    let api = Api::start().await;
+    let (alice, bob) = (api.user("alice"), api.user("bob"));
+    let open = alice.create(once("Open")).await;
+    let his = bob.create(once("His")).await;
+    let renamed =
+        update(&bob, v1::Task { title: "His own".to_owned(), ..his }, Some(&["title"])).await.unwrap();
+    let done = alice.create(once("Done")).await;
+    alice.complete(&done).await;
+    let gone = alice.create(once("Gone")).await;
+    let request = v1::DeleteTaskRequest { task_id: gone.task_id.clone(), ..Default::default() };
+    alice.tasks().delete_task(request).await.unwrap();
+
+    let service = api.service();
+    let check = async |ids: &[&str]| {
+        let task_ids = ids.iter().map(|id| (*id).to_owned()).collect();
+        service.tasks().check_tasks(v1::CheckTasksRequest { task_ids }).await
+    };
+    let unknown = uuid();
+    let all = [&open, &renamed, &done, &gone].map(|task| task.task_id.as_str());
+    let answer = check(&[&all[..], &[all[0], &unknown]].concat()).await.unwrap().into_inner();
+    let mut told: Vec<(&str, i64)> =
+        answer.open_tasks.iter().map(|task| (task.task_id.as_str(), task.version)).collect();
+    told.sort_unstable();
+    assert_eq!(told, [(all[0], 1), (all[1], 2)], "neither what is over nor what nobody knows, and each once");
+    for (wrong, fields) in [(&[][..], "task_ids"), (&["7"], "task_ids[0]")] {
+        assert_eq!(fields_at_fault(&check(wrong).await.unwrap_err()), [fields]);
+    }
+    assert_eq!(fields_at_fault(&check(&[unknown.as_str(); 501]).await.unwrap_err()), ["task_ids"]);
+}

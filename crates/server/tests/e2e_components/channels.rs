@@ -202,7 +202,7 @@ async fn a_stack_sends_by_every_channel() {
     let alice = stack.user("alice");
     alice.prefer(preferences(&hooks, "alice@docket.test"), &ADDRESSES).await;
     for channel in [Channel::Email, Channel::Push, Channel::Webhook] {
-        let request = v1::SendTestNotificationRequest { channel: channel.into() };
+        let request = v1::SendTestNotificationRequest { channel: channel.into(), ..Default::default() };
         let delivery =
             alice.notification_service().send_test_notification(request).await.unwrap().into_inner();
         assert_eq!(
@@ -227,7 +227,8 @@ async fn a_stack_gives_mails_to_sendgrid_and_hears_what_it_says() {
     let send = async |name: &str| {
         let user = stack.user(name);
         user.prefer(preferences(&hooks, &format!("{name}@docket.test")), &["email"]).await;
-        let request = v1::SendTestNotificationRequest { channel: Channel::Email.into() };
+        let channel = Channel::Email.into();
+        let request = v1::SendTestNotificationRequest { channel, ..Default::default() };
         user.notification_service().send_test_notification(request).await.unwrap().into_inner()
     };
     assert_eq!(send("alice").await.state(), v1::delivery::State::Sent);

@@ -4,6 +4,7 @@
 
 mod bad;
 mod batch;
+mod behind;
 mod calendar;
 mod changes;
 mod channels;
@@ -14,6 +15,7 @@ mod lost_jobs;
 mod outage;
 mod person;
 mod races;
+mod refill;
 mod shapes;
 mod unknown;
 mod world;

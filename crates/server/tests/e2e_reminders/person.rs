@@ -102,7 +102,7 @@ impl Person {
 
     /// Changes the preferences that are set.
     pub(crate) async fn prefer(&self, preferences: v1::Preferences) -> Result<v1::Preferences, Status> {
-        let request = v1::UpdatePreferencesRequest { preferences: Some(preferences), update_mask: None };
+        let request = v1::UpdatePreferencesRequest { preferences: Some(preferences), ..Default::default() };
         self.user.notification_service().update_preferences(request).await.map(Response::into_inner)
     }
 
@@ -127,7 +127,7 @@ impl Person {
 
     /// Sends a test.
     pub(crate) async fn send_test(&self, channel: Channel) -> Result<v1::Delivery, Status> {
-        let request = v1::SendTestNotificationRequest { channel: channel.into() };
+        let request = v1::SendTestNotificationRequest { channel: channel.into(), ..Default::default() };
         self.user.notification_service().send_test_notification(request).await.map(Response::into_inner)
     }
 
@@ -139,13 +139,15 @@ impl Person {
         moment: Instant,
     ) -> Result<v1::TaskReminder, Status> {
         let until = Some(Until::RemindTime(moment.into()));
-        let request = v1::SnoozeReminderRequest { task_id: task.task_id.clone(), number, until };
+        let task_id = task.task_id.clone();
+        let request = v1::SnoozeReminderRequest { task_id, number, until, ..Default::default() };
         self.user.reminder_service().snooze_reminder(request).await.map(Response::into_inner)
     }
 
     /// Does away with a reminder.
     pub(crate) async fn dismiss(&self, task: &v1::Task, number: i32) -> Result<v1::TaskReminder, Status> {
-        let request = v1::DismissReminderRequest { task_id: task.task_id.clone(), number };
+        let task_id = task.task_id.clone();
+        let request = v1::DismissReminderRequest { task_id, number, ..Default::default() };
         self.user.reminder_service().dismiss_reminder(request).await.map(Response::into_inner)
     }
 

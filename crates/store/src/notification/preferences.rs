@@ -64,6 +64,11 @@ impl Tx<'_> {
         many(users, &self.0).await
     }
 
+    /// The user's preferences, if there are any. One statement.
+    pub async fn preferences(&self, user: &UserId) -> Result<Option<StoredPreferences>, Error> {
+        one(Entity::find_by_id(user.as_str()), &self.0).await
+    }
+
     /// The user's preferences, if there are any; nobody else changes them until the transaction has ended.
     pub async fn preferences_lock(&self, user: &UserId) -> Result<Option<StoredPreferences>, Error> {
         one(Entity::find_by_id(user.as_str()).lock_exclusive(), &self.0).await

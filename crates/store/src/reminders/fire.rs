@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use docket_domain::{Instant, ReminderId, ReminderNumber, TaskId, TaskReminder, UserId};
+use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QuerySelect as _,
-    Statement,
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, FromQueryResult, QueryFilter as _,
+    QuerySelect as _, Select, Statement,
 };
 
 use super::row::{self, both, fired_arrays, named_arrays, named_json, number_column, pairs, reminders_json};
@@ -22,6 +23,17 @@ pub enum Due {
     Named(Vec<Set>),
     /// Those whose instant is before this one, the oldest first. What somebody else has is passed over.
     Until(Instant),
+}
+
+/// A firing that is still to be told to the owner.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// The firing.
+    pub firing: ReminderId,
+    /// Its task.
+    pub task_id: TaskId,
+    /// The version of the task that is known.
+    pub task_version: i64,
 }
 
 const FIRED: &str = include_str!("fired.sql");
@@ -105,18 +117,43 @@ impl Tx<'_> {
 
 impl Store {
     /// Those of the firings that are still to be told to the owner. One statement.
-    pub async fn reminders_standing(&self, firings: &[ReminderId]) -> Result<Vec<ReminderId>, Error> {
-        let ids = firings.iter().map(|firing| firing.as_uuid()).collect();
-        let found = reminders::Entity::find();
-        let found = found.filter(among(self.read.get_database_backend(), reminders::Column::FiringId, ids));
+    pub async fn reminders_standing(&self, firings: &[ReminderId]) -> Result<Vec<Standing>, Error> {
+        let found = standing_query(self.read.get_database_backend(), firings);
         let mut standing = Vec::new();
-        for found in found.all(&self.read).await? {
-            let reminder = row::reminder(found)?;
-            standing
-                .extend(reminder.firing.map(|firing| firing.id).filter(|firing| reminder.stands(*firing)));
+        for found in found.into_model::<FiringRow>().all(&self.read).await? {
+            let reminder = row::reminder(found.reminder)?;
+            let firing = reminder.firing.map(|firing| firing.id).filter(|firing| reminder.stands(*firing));
+            standing.extend(firing.map(|firing| Standing {
+                firing,
+                task_id: reminder.task_id,
+                task_version: found.task_version,
+            }));
         }
         Ok(standing)
     }
+}
+
+/// Firings by their names. What is known of their tasks is looked up row by row: of a join, the planner may read the table.
+pub(super) fn standing_query(backend: DbBackend, firings: &[ReminderId]) -> Select<reminders::Entity> {
+    let ids = firings.iter().map(|firing| firing.as_uuid()).collect();
+    let same = Expr::col((tasks::Entity, tasks::Column::TaskId))
+        .equals((reminders::Entity, reminders::Column::TaskId));
+    let version = Query::select()
+        .column((tasks::Entity, tasks::Column::Version))
+        .from(tasks::Entity)
+        .and_where(same)
+        .to_owned();
+    reminders::Entity::find()
+        .expr_as(SimpleExpr::SubQuery(None, Box::new(version.into())), "task_version")
+        .filter(among(backend, reminders::Column::FiringId, ids))
+}
+
+/// A reminder that was fired, with the version of its task.
+#[derive(FromQueryResult)]
+struct FiringRow {
+    #[sea_orm(nested)]
+    reminder: reminders::Model,
+    task_version: i64,
 }
 
 /// The limit is a part of the text: PostgreSQL reads a table rather than an index when it does not know how few rows are

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use docket_domain::{ClockTime, TaskId, TaskReminder, UserId};
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
+    ColumnTrait as _, ConnectionTrait, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
     QuerySelect as _, Select, Statement,
 };
 
@@ -154,12 +154,23 @@ impl Tx<'_> {
     }
 }
 
+impl Tx<'_> {
+    /// From which time of day the user has the reminders of all-day tasks counted, if the user has said. One statement.
+    pub async fn reminder_day_time(&self, user: &UserId) -> Result<Option<ClockTime>, Error> {
+        day_time_of(user, &self.0).await
+    }
+}
+
 impl Store {
     /// From which time of day the user has the reminders of all-day tasks counted, if the user has said. One statement.
     pub async fn reminder_day_time(&self, user: &UserId) -> Result<Option<ClockTime>, Error> {
-        let row = users::Entity::find_by_id(user.as_str()).one(&self.read).await?;
-        row.map_or(Ok(None), |row| day_time(&row))
+        day_time_of(user, &self.read).await
     }
+}
+
+async fn day_time_of(user: &UserId, connection: &impl ConnectionTrait) -> Result<Option<ClockTime>, Error> {
+    let row = users::Entity::find_by_id(user.as_str()).one(connection).await?;
+    row.map_or(Ok(None), |row| day_time(&row))
 }
 
 fn day_time(row: &users::Model) -> Result<Option<ClockTime>, Error> {

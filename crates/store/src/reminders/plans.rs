@@ -1,10 +1,12 @@
 //! Which index answers which statement about reminders, by SQLite's own word.
 
-use docket_domain::{ReminderNumber, ReminderState, TaskId, TimeDelta};
+use docket_domain::{ReminderId, ReminderNumber, ReminderState, TaskId, TimeDelta};
 use sea_orm::{DbBackend, QueryTrait as _, Statement};
 use uuid::Uuid;
 
-use super::{Cursor, Due, Listing, all_day_query, due_statement, list_statement, tick_statement};
+use super::{
+    Cursor, Due, Listing, all_day_query, due_statement, list_statement, standing_query, tick_statement,
+};
 use crate::plans::{alice, steps_of, store, time};
 use crate::purge;
 
@@ -43,6 +45,9 @@ async fn what_is_to_be_fired_is_a_range_of_an_index_or_named_by_its_key() {
     let steps = steps_of(&store().await, due_statement(BACKEND, &named, 100).unwrap()).await;
     let key = "SEARCH reminders USING INDEX sqlite_autoindex_reminders_1 (task_id=? AND number=?)";
     assert!(steps.iter().any(|line| line == key), "{steps:?}");
+    let standing = standing_query(BACKEND, &[ReminderId::from_uuid(Uuid::nil())]).build(BACKEND);
+    let firing = "SEARCH reminders USING INDEX reminders_one_per_firing (firing_id=?)";
+    check(standing, &[firing, task]).await;
 }
 
 #[tokio::test]

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use docket_domain::{Channel, DeliveryId, DeliveryState};
-use docket_store::notification::{Delivery, NextDigest, Settled, StoredPreferences};
+use docket_store::notification::{Begun, Delivery, NewDelivery, NextDigest, Settled, StoredPreferences};
 use docket_store::{Error, Schema, Store, Stores};
 use docket_testkit::{Database, PATIENCE, Postgres, wait_for};
 use tokio::sync::{Barrier, oneshot};
 
 use super::once::deadlocks;
-use crate::suite::ledger::{add, claim, ended, message, settle};
+use crate::suite::ledger::{add, claim, delivery_id, ended, message, settle};
+use crate::suite::probes::{begin, test};
 use crate::suite::{at, user};
 use crate::{config, migrated};
 
@@ -58,6 +59,38 @@ async fn what_several_claim_at_once_each_gets_a_part_of() {
     claimed.extend(claim(&stores[0], 500).await.into_iter().map(|claimed| claimed.delivery.id));
     let distinct: HashSet<DeliveryId> = claimed.iter().copied().collect();
     assert_eq!((claimed.len(), distinct.len()), (400, 400));
+    assert_eq!(deadlocks(&database).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_several_who_begin_a_test_at_once_one_does() {
+    let (database, stores) = two().await;
+    // Each round is ten seconds after the one before, by two ways at once.
+    for round in 1..=20 {
+        let barrier = Arc::new(Barrier::new(8));
+        let beginner = |number: usize| {
+            let (store, barrier) = (stores[number % 2].clone(), barrier.clone());
+            let channel = [Channel::Email, Channel::Push][number / 4];
+            let tests = test(10 * round);
+            let (id, subject) =
+                (delivery_id(1_000 * round + number as u128), format!("test:{round}:{number}"));
+            let new = NewDelivery { id, subject, channel, ..tests };
+            tokio::spawn(async move {
+                barrier.wait().await;
+                (channel, begin(&store, &new, 10, 1_000).await.unwrap())
+            })
+        };
+        let beginners: Vec<_> = (0..8).map(beginner).collect();
+        let mut began = Vec::new();
+        for beginner in beginners {
+            match beginner.await.unwrap() {
+                (channel, Begun::Ours(_)) => began.push(channel.name()),
+                (_, Begun::Before { last }) => assert_eq!(last, test(10 * round).create_time),
+            }
+        }
+        began.sort_unstable();
+        assert_eq!(began, ["EMAIL", "PUSH"], "round {round}");
+    }
     assert_eq!(deadlocks(&database).await, 0);
 }
 

@@ -134,6 +134,9 @@ async fn a_task_the_gaps_and_the_audit_log_are_found_by_an_index() {
     store.task_get(&alice, id(7)).await.unwrap();
     let plan = plan(&data).await.join("\n");
     assert!(plan.contains("using tasks_pkey on tasks"), "{plan}");
+    store.tasks_open(&[id(7)]).await.unwrap();
+    let plan = self::plan(&data).await.join("\n");
+    assert!(plan.contains("using tasks_pkey on tasks"), "{plan}");
 
     store.series_gap_list(at(1), None, 50).await.unwrap();
     check(&data, "tasks_awaiting_successor", "Index Cond: (complete_time < $2)").await;
@@ -260,6 +263,27 @@ async fn what_was_published_and_the_versions_are_ranges_of_indexes() {
 }
 
 #[tokio::test]
+async fn what_is_asked_of_pages_of_tasks_is_looked_up_in_indexes() {
+    let data = filled().await;
+    let (tasks, reminders) = (data.tasks(), data.stores.of(Schema::Reminders));
+    let ids = [id(7), id(8)];
+    tasks.task_standings_after(Some(id(7)), 50).await.unwrap();
+    check(&data, "tasks_pkey", "Index Cond: (task_id > $1)").await;
+    tasks.tasks_named(&ids).await.unwrap();
+    check(&data, "tasks_pkey", "Index Cond: (task_id = ANY ($2))").await;
+    reminders.reminders_heard(&ids).await.unwrap();
+    check(&data, "reminder_tasks_pkey", "Index Cond: (task_id = ANY ($1))").await;
+    tasks.published_at("t", &[(id(7), at(1)), (id(8), at(1))]).await.unwrap();
+    let kept = "Index Cond: ((partition_key = wanted.partition_key) AND (create_time = wanted.create_time))";
+    check(&data, "published_events_by_key", kept).await;
+    tasks.outbox_waiting("t", &ids, "reminders").await.unwrap();
+    let plan = plan(&data).await;
+    let waiting = "Index Cond: ((partition_key = ANY ($1)) AND (topic = $2))";
+    assert!(plan.iter().any(|step| step.contains("outbox_by_key on outbox")), "{plan:?}");
+    assert!(plan.iter().any(|step| step == waiting), "{plan:?}");
+}
+
+#[tokio::test]
 async fn a_page_of_the_ledger_is_a_range_of_an_index() {
     let data = filled().await;
     let (store, alice) = (data.stores.of(Schema::Notification), user("alice"));
@@ -340,6 +364,10 @@ async fn what_is_to_be_sent_and_whom_a_token_names_are_found_by_an_index() {
     check(&data, "preferences_one_per_token", "Index Cond: (unsubscribe_token = $1)").await;
     store.digests_due(long_ago, 50).await.unwrap();
     check(&data, "preferences_by_digest", "Index Cond: (next_digest_time <= $1)").await;
+    store.notification_wake().await.unwrap();
+    let of_mail = "Index Cond: (channel = 'EMAIL'::text)";
+    let digests = "Index Only Scan using preferences_by_digest on preferences";
+    contains(&data, &["Index Only Scan using deliveries_by_wake on deliveries", of_mail, digests]).await;
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ async fn a_role_works_with_its_own_rows_and_nothing_else() {
             (Schema::Reminders, "reminders"),
             (Schema::Reminders, "reminder_tasks"),
             (Schema::Reminders, "reminder_users"),
+            (Schema::Reminders, "idempotency_keys"),
+            (Schema::Notification, "idempotency_keys"),
         ] {
             if other != schema {
                 refused(&format!("SELECT count(*) FROM {other}.{table}")).await;

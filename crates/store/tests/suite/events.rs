@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use docket_domain::{EventId, RequestId};
-use docket_store::idempotency::{Call, Earlier};
+use docket_store::idempotency::{self, Call, Earlier, Reused};
 use docket_store::inbox::Arrival;
 use docket_store::outbox::{NewEvent, PendingEvent};
 use docket_store::page::{self, PAGE_BYTES};
-use docket_store::{Error, StepState, Store};
+use docket_store::{Conflict, Error, Schema, StepState, Store};
 use uuid::Uuid;
 
 use super::{Data, at, event_id, full, id, put, task, user};
@@ -140,6 +140,101 @@ pub(crate) async fn a_call_is_claimed_once_and_answers_the_same_ever_after(data:
     assert_eq!(claim("CompleteTask", 1).await, Earlier::Answered(b"first".to_vec()));
     assert_eq!(claim("CompleteTask", 2).await, Earlier::Other);
     assert_eq!(claim("DeleteTask", 1).await, Earlier::Other);
+}
+
+/// The targets whose calls may be repeated.
+const REPEATABLE: [Schema; 3] = [Schema::Tasks, Schema::Reminders, Schema::Notification];
+
+#[derive(Debug)]
+enum Refused {
+    Store(Error),
+    Reused(Reused),
+    /// By what the call does.
+    Late,
+}
+
+impl From<Error> for Refused {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Reused> for Refused {
+    fn from(reused: Reused) -> Self {
+        Self::Reused(reused)
+    }
+}
+
+impl Conflict for Refused {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(error) if error.is_conflict())
+    }
+}
+
+/// Makes a call whose effect is an event, and whose answer is a text. The call is the body's.
+async fn make(
+    store: &Store,
+    request: Option<u128>,
+    number: u128,
+    body: &'static str,
+) -> Result<String, Refused> {
+    let body = body.to_owned();
+    store
+        .transaction(|tx| {
+            let body = body.clone();
+            Box::pin(async move {
+                let alice = user("alice");
+                let call = request.map(|id| Call {
+                    user: &alice,
+                    request_id: RequestId::from_uuid(Uuid::from_u128(id)),
+                    method: "SnoozeReminder",
+                    body_hash: idempotency::digest(&body),
+                });
+                let first = async {
+                    if body == "too late" {
+                        return Err(Refused::Late);
+                    }
+                    tx.outbox_append(vec![event(number, "t", &number.to_string())]).await?;
+                    Ok(format!("{body}: {number}"))
+                };
+                tx.call_once(call.as_ref(), at(1), first).await
+            })
+        })
+        .await
+}
+
+pub(crate) async fn a_call_is_made_once_and_its_answer_is_kept_with_the_effect(data: &Data) {
+    for (schema, number) in REPEATABLE.into_iter().zip([100_u128, 200, 300]) {
+        let store = data.stores.of(schema);
+        let before = store.outbox_depth().await.unwrap();
+        let added = async || store.outbox_depth().await.unwrap() - before;
+        // On SQLite all have one table.
+        let request = Some(number);
+        let make = |request, number, body| make(&store, request, number, body);
+        let counted = store.statements().count();
+        let first = make(request, number, "first").await.unwrap();
+        assert_eq!((first.as_str(), added().await), (format!("first: {number}").as_str(), 1), "{schema}");
+        assert_eq!(
+            store.statements().count() - counted,
+            3 + 1,
+            "{schema}: claim, effect, answer; and the look"
+        );
+        assert_eq!(make(request, number + 1, "first").await.unwrap(), first, "{schema}");
+        let other = make(request, number + 2, "second").await.unwrap_err();
+        assert!(
+            matches!(other, Refused::Reused(Reused { id }) if id.as_uuid().as_u128() == number),
+            "{other:?}"
+        );
+        assert_eq!(added().await, 1, "{schema}: repetitions have no effect");
+        let late = make(Some(number + 3), number + 3, "too late").await.unwrap_err();
+        assert!(matches!(late, Refused::Late), "{late:?}");
+        let again = make(Some(number + 3), number + 4, "in time").await.unwrap();
+        assert_eq!(again, format!("in time: {}", number + 4), "{schema}: what was refused has used no id up");
+        let counted = store.statements().count();
+        make(None, number + 5, "first").await.unwrap();
+        assert_eq!(store.statements().count() - counted, 1, "{schema}: without an id it costs nothing");
+        assert_eq!(added().await, 3, "{schema}");
+    }
 }
 
 pub(crate) async fn an_error_leaves_nothing_behind(data: &Data) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use docket_domain::reminder::Fire;
 use docket_domain::{Instant, ReminderState, TaskId, TaskReminder, TimeDelta};
 use docket_store::outbox::NewEvent;
-use docket_store::reminders::{Alarm, Due, Set, TaskSnapshot, Tick};
+use docket_store::reminders::{Alarm, Due, Set, Standing, TaskSnapshot, Tick};
 use docket_store::{Error, Schema, Store};
 use sea_orm::ConnectionTrait as _;
 
@@ -107,15 +107,22 @@ pub(crate) async fn a_firing_stands_until_it_has_ended_and_is_published_until_th
     let all: Vec<_> = (1..=6).map(firing).collect();
     let standing = async || {
         let before = store.statements().count();
-        let mut standing = store.reminders_standing(&all).await.unwrap();
+        let standing = store.reminders_standing(&all).await.unwrap();
         assert_eq!(store.statements().count() - before, 1);
-        standing.sort();
-        standing.iter().map(|firing| firing.as_uuid().as_u128()).collect::<Vec<_>>()
+        let told = |one: &Standing| {
+            assert_eq!(one.task_id.as_uuid(), one.firing.as_uuid());
+            (one.firing.as_uuid().as_u128(), one.task_version)
+        };
+        let mut standing: Vec<(u128, i64)> = standing.iter().map(told).collect();
+        standing.sort_unstable();
+        standing
     };
-    assert_eq!(standing().await, [1, 2, 3, 4]);
+    assert_eq!(standing().await, [(1, 1), (2, 1), (3, 1), (4, 1)]);
     let done = TaskSnapshot { open: false, ..snapshot(4, "alice", 2, 10) };
     learn(&store, &[done, snapshot(3, "alice", 2, 100)]).await.unwrap();
-    assert_eq!(standing().await, [1, 2], "one is done, the other was moved");
+    assert_eq!(standing().await, [(1, 1), (2, 1)], "one is done, the other was moved");
+    learn(&store, &[snapshot(2, "alice", 7, 10)]).await.unwrap();
+    assert_eq!(standing().await, [(1, 1), (2, 7)], "a change that moves nothing is a version");
 
     assert!(unclosed(&store, 11, 20, 9).await.is_empty());
     let tick = async |republish| store.reminders_tick(at(20), at(0), at(0), at(republish), 9).await.unwrap();

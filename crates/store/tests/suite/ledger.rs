@@ -1,7 +1,7 @@
 //! The ledger of messages: each is there once, is sent by one at a time, and ends once.
 
 use docket_domain::{Channel, DeliveryId, DeliveryKind, DeliveryState, ReminderId};
-use docket_store::notification::{Claimed, Cursor, Delivery, Listing, NewDelivery, Settled};
+use docket_store::notification::{Claimed, Cursor, Delivery, Listing, NewDelivery, Settled, Wake};
 use docket_store::outbox::Trace;
 use docket_store::{Error, Schema, Store};
 use futures::FutureExt as _;
@@ -36,7 +36,7 @@ pub(crate) fn message(firing: u128, channel: Channel) -> NewDelivery {
 }
 
 /// The same, of nothing but what every message has.
-fn bare(number: u128, kind: DeliveryKind, subject: &str) -> NewDelivery {
+pub(crate) fn bare(number: u128, kind: DeliveryKind, subject: &str) -> NewDelivery {
     NewDelivery {
         kind,
         subject: subject.to_owned(),
@@ -163,7 +163,12 @@ pub(crate) async fn what_is_due_is_claimed_by_channel_the_oldest_first(data: &Da
     new.extend([message(1, Channel::Push), message(2, Channel::Webhook)]);
     // Asked for first, and to be sent last.
     new[0].next_attempt = at(5);
+    let before = store.statements().count();
+    assert_eq!(store.notification_wake().await.unwrap(), Wake::default(), "there is nothing");
+    assert_eq!(store.statements().count() - before, 1);
     add(&store, new).await;
+    let next = async || store.notification_wake().await.unwrap().delivery;
+    assert_eq!(next().await, Some(at(1)), "on whatever channel");
 
     let before = store.statements().count();
     assert_eq!(claim(&store, 0).await, [], "nothing is due");
@@ -184,37 +189,10 @@ pub(crate) async fn what_is_due_is_claimed_by_channel_the_oldest_first(data: &Da
     assert_eq!(get(&store, delivery_id(20)).await, first[1].delivery, "as it is in the ledger");
 
     assert_eq!(ids(&claim(&store, 63).await), [22, 40, 10, 50], "the others; none of those that are claimed");
+    assert_eq!(next().await, Some(at(64)), "when the first claim ends");
     let expired = claim(&store, 64).await;
     assert_eq!(ids(&expired), [11, 20, 30], "the claim has ended");
     assert!(expired.iter().all(|claimed| claimed.was_sending && claimed.delivery.attempts == 2));
-}
-
-pub(crate) async fn a_message_that_is_begun_is_the_beginners_until_then(data: &Data) {
-    let store = data.stores.of(Schema::Notification);
-    let before = store.statements().count();
-    let begun = store.delivery_begin(&message(1, Channel::Email), at(20)).await.unwrap();
-    assert_eq!(store.statements().count() - before, 1);
-    assert_eq!((begun.state, begun.attempts, begun.next_attempt), (DeliveryState::Sending, 1, None));
-    assert_eq!(get(&store, begun.id).await, begun, "as it is in the ledger");
-    assert_eq!(claim(&store, 19).await, []);
-    let taken = claim(&store, 20).await;
-    assert!(taken[0].was_sending);
-    let late = ended(&Claimed { delivery: begun, was_sending: false }, DeliveryState::Sent, 21);
-    assert_eq!(settle(&store, vec![late]).await.0, [], "too late");
-
-    let other = NewDelivery { id: delivery_id(999), ..message(1, Channel::Email) };
-    let refused = store.delivery_begin(&other, at(20)).await.unwrap_err();
-    assert!(matches!(refused, Error::Exists(_)), "the subject has a message on the channel");
-    let begun = store.delivery_begin(&bare(2, DeliveryKind::Test, "test:2"), at(20)).await.unwrap();
-    assert_eq!(
-        settle(
-            &store,
-            vec![ended(&Claimed { delivery: begun.clone(), was_sending: false }, DeliveryState::Failed, 3)]
-        )
-        .await
-        .0,
-        [begun.id]
-    );
 }
 
 pub(crate) async fn an_attempt_is_settled_by_who_made_it_and_a_message_ends_once(data: &Data) {

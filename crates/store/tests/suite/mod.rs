@@ -9,7 +9,9 @@ pub(crate) mod inbox;
 pub(crate) mod ledger;
 pub(crate) mod letters;
 pub(crate) mod preferences;
+pub(crate) mod probes;
 pub(crate) mod purge;
+pub(crate) mod refill;
 pub(crate) mod reminders;
 pub(crate) mod replays;
 pub(crate) mod series;
@@ -37,12 +39,14 @@ macro_rules! cases {
         cases! { $fresh:
             tasks::a_task_reads_back_as_it_was_written,
             tasks::a_foreign_task_is_not_there_and_a_taken_id_is_refused,
+            tasks::open_tasks_of_all_users_are_told_with_their_versions,
             tasks::listings_filter_sort_and_page_in_one_statement_a_page,
             series::an_instant_of_a_series_is_claimed_once,
             series::the_audit_log_has_an_event_once_and_lists_in_order,
             events::the_outbox_shows_the_head_of_each_key_until_every_handler_has_it,
             events::a_look_into_the_outbox_takes_no_more_than_a_page,
             events::a_call_is_claimed_once_and_answers_the_same_ever_after,
+            events::a_call_is_made_once_and_its_answer_is_kept_with_the_effect,
             events::an_error_leaves_nothing_behind,
             events::the_schema_goes_down_and_up_again,
             together::tasks_created_together_are_each_whole,
@@ -61,11 +65,17 @@ macro_rules! cases {
             letters::what_is_done_about_letters_is_kept_with_them,
             verify::many_entries_are_stored_in_one_statement_each_once,
             verify::holes_in_the_log_are_named_page_by_page,
+            refill::how_far_the_tasks_have_come_is_told_page_by_page,
+            refill::what_reminders_knows_of_tasks_is_one_statement,
+            refill::what_is_on_its_way_to_a_handler_is_found,
+            refill::what_was_published_is_found_by_when_it_happened,
             purge::what_is_old_goes_in_batches_and_what_is_young_stays,
+            purge::answers_are_purged_where_their_target_keeps_them,
             purge::letters_that_have_ended_go_with_their_actions_and_open_ones_stay,
             ledger::a_message_is_in_the_ledger_once_for_its_subject_and_channel,
             ledger::what_is_due_is_claimed_by_channel_the_oldest_first,
-            ledger::a_message_that_is_begun_is_the_beginners_until_then,
+            probes::a_test_that_is_begun_is_the_beginners_until_then,
+            probes::a_test_waits_for_the_pause_after_the_one_before_on_its_channel,
             ledger::an_attempt_is_settled_by_who_made_it_and_a_message_ends_once,
             ledger::a_firing_is_complete_with_its_last_message,
             ledger::the_ledger_is_listed_the_newest_first_in_pages_that_stay,

@@ -3,7 +3,7 @@
 use docket_domain::{
     Channel, ClockTime, Digest, EmailAddress, Locale, Preferences, QuietHours, UserId, WebhookUrl,
 };
-use docket_store::notification::{NextDigest, StoredPreferences};
+use docket_store::notification::{NextDigest, StoredPreferences, Wake};
 use docket_store::{Error, Schema, Store};
 use sea_orm::ConnectionTrait as _;
 
@@ -140,6 +140,7 @@ pub(crate) async fn a_digest_that_is_due_is_begun_once(data: &Data) {
     {
         assert!(put(&store, name, &stored, None).await);
     }
+    assert_eq!(store.notification_wake().await.unwrap(), Wake { delivery: None, digest: Some(at(10)) });
     let before = store.statements().count();
     assert_eq!(store.digests_due(at(9), 10).await.unwrap(), []);
     assert_eq!(store.statements().count() - before, 1);

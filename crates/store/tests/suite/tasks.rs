@@ -44,6 +44,23 @@ pub(crate) async fn a_foreign_task_is_not_there_and_a_taken_id_is_refused(data: 
     assert_eq!(hers.content.title.as_str(), "hers");
 }
 
+pub(crate) async fn open_tasks_of_all_users_are_told_with_their_versions(data: &Data) {
+    let store = data.tasks();
+    let open = task(1, "alice", content("open"));
+    let of_bob = Task { version: 7, ..task(2, "bob", content("his")) };
+    let done = task(3, "alice", content("done")).complete(at(50)).unwrap().after;
+    let gone = task(4, "alice", content("gone")).delete(at(50)).unwrap().after;
+    for task in [&open, &of_bob, &done, &gone, &task(5, "alice", content("not asked for"))] {
+        put(&store, task).await.unwrap();
+    }
+    let asked: Vec<_> = [4, 3, 2, 1, 99].map(id).into();
+    let before = store.statements().count();
+    let mut found = store.tasks_open(&asked).await.unwrap();
+    assert_eq!(store.statements().count() - before, 1);
+    found.sort_unstable();
+    assert_eq!(found, [(id(1), open.version), (id(2), 7)]);
+}
+
 async fn listed(store: &Store, filter: Filter, order: Order, limit: u32) -> Vec<Vec<u128>> {
     let mut pages = Vec::new();
     let mut after = None;

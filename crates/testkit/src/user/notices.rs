@@ -77,6 +77,7 @@ impl User {
         let request = v1::UpdatePreferencesRequest {
             preferences: Some(preferences),
             update_mask: Some(FieldMask { paths }),
+            ..Default::default()
         };
         let updated = self.notification_service().update_preferences(request).await;
         updated.unwrap_or_else(|status| panic!("UpdatePreferences: {status}")).into_inner()

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use docket_domain::content::Channel;
-use docket_domain::{DeliveryState, Instant, TaskId};
+use docket_domain::{DeliveryState, Instant, RequestId, TaskId};
 use docket_proto::v1;
 
 pub use super::preferences::{UpdatePreferences, update_preferences};
@@ -47,11 +47,23 @@ pub fn list_deliveries(request: &v1::ListDeliveriesRequest) -> Result<ListDelive
     violations.into_result(value)
 }
 
-/// Checks a `SendTestNotificationRequest`: which channel.
-pub fn send_test(request: &v1::SendTestNotificationRequest) -> Result<Channel, InvalidFields> {
+/// `SendTestNotification`, checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SendTest {
+    /// The way to use.
+    pub channel: Channel,
+    /// Makes the call repeatable.
+    pub request_id: Option<RequestId>,
+}
+
+/// Checks a `SendTestNotificationRequest`.
+pub fn send_test(request: &v1::SendTestNotificationRequest) -> Result<SendTest, InvalidFields> {
     let mut violations = Violations::default();
-    let channel = violations.check("channel", value::channel(request.channel).and_then(value::some));
-    violations.into_result(channel)
+    let v = &mut violations;
+    let channel = v.check("channel", value::channel(request.channel).and_then(value::some));
+    let request_id = optional("request_id", &request.request_id, v);
+    let value = channel.zip(request_id);
+    violations.into_result(value.map(|(channel, request_id)| SendTest { channel, request_id }))
 }
 
 /// `Unsubscribe`, checked.

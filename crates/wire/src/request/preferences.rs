@@ -3,7 +3,7 @@
 use docket_domain::address::WebhookRules;
 use docket_domain::content::{Channel, Invalid};
 use docket_domain::notice::{Digest, Locale, Preferences};
-use docket_domain::{ClockTime, EmailAddress, QuietHours, WebhookUrl};
+use docket_domain::{ClockTime, EmailAddress, QuietHours, RequestId, WebhookUrl};
 use docket_proto::v1;
 
 use super::{opaque, optional, required};
@@ -16,6 +16,8 @@ pub struct UpdatePreferences {
     pub preferences: Preferences,
     /// The version that they must still have, as [`crate::answer::preferences_etag`] writes it.
     pub etag: Option<String>,
+    /// Makes the call repeatable.
+    pub request_id: Option<RequestId>,
 }
 
 /// Checks an `UpdatePreferencesRequest` that changes `current`; `rules` say where webhooks may go.
@@ -30,6 +32,7 @@ pub fn update_preferences(
     let named = masked.map(|mask| named_fields(&mask.paths, v));
     let Some(wanted) = &request.preferences else {
         v.add("preferences", "is required");
+        optional::<RequestId>("request_id", &request.request_id, v);
         return violations.into_result(None);
     };
     let mut preferences = current.clone();
@@ -38,7 +41,9 @@ pub fn update_preferences(
         let _ = change(&mut preferences, field, wanted, rules, v);
     }
     let etag = opaque(&wanted.etag);
-    violations.into_result(Some(UpdatePreferences { preferences, etag }))
+    let request_id = optional("request_id", &request.request_id, v);
+    let value = request_id.map(|request_id| UpdatePreferences { preferences, etag, request_id });
+    violations.into_result(value)
 }
 
 /// A field that a user can change, under the name that a mask gives it.

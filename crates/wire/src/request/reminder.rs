@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use docket_domain::{Instant, ReminderId, ReminderNumber, ReminderState, TaskId};
+use docket_domain::{Instant, ReminderId, ReminderNumber, ReminderState, RequestId, TaskId};
 use docket_proto::v1::{self, snooze_reminder_request::Until};
 
-use super::{optional, page_size, period, required, states};
+use super::{named, optional, page_size, period, required, states};
 use crate::{InvalidFields, Violations, value};
 
 /// The longest time for which a reminder is put off.
 const MAX_DELAY: Duration = Duration::from_secs(366 * 86_400);
-
-/// The most firings of one question.
-pub const MAX_CHECKED: usize = 500;
 
 /// `ListReminders`, checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,6 +52,10 @@ pub struct Snooze {
     pub number: ReminderNumber,
     /// Until when.
     pub until: Instant,
+    /// Makes the call repeatable.
+    pub request_id: Option<RequestId>,
+    /// Why it can not be, unless the call was made before: the instant has passed since then.
+    pub late: Option<InvalidFields>,
 }
 
 /// Checks a `SnoozeReminderRequest`; `now` is what a delay counts from.
@@ -78,13 +79,25 @@ pub fn snooze(request: &v1::SnoozeReminderRequest, now: Instant) -> Result<Snooz
         Some(Until::RemindTime(time)) => match v.check("remind_time", value::instant(time)) {
             Some(until) if until < now => {
                 v.add("remind_time", "must not have passed");
-                None
+                Some(until)
             }
             until => until,
         },
     };
-    let value = task_id.zip(number).zip(until);
-    violations.into_result(value.map(|((task_id, number), until)| Snooze { task_id, number, until }))
+    let request_id = optional("request_id", &request.request_id, v);
+    let value = task_id.zip(number).zip(until).zip(request_id);
+    let value = value.map(|(((task_id, number), until), request_id)| Snooze {
+        task_id,
+        number,
+        until,
+        request_id,
+        late: None,
+    });
+    match (violations.into_result(value.clone()), value) {
+        // All of it can be read, so that it is too late and nothing else.
+        (Err(late), Some(snooze)) if snooze.request_id.is_some() => Ok(Snooze { late: Some(late), ..snooze }),
+        (checked, _) => checked,
+    }
 }
 
 /// `DismissReminder`, checked.
@@ -94,6 +107,8 @@ pub struct Dismiss {
     pub task_id: TaskId,
     /// Which reminder of it.
     pub number: ReminderNumber,
+    /// Makes the call repeatable.
+    pub request_id: Option<RequestId>,
 }
 
 /// Checks a `DismissReminderRequest`.
@@ -102,24 +117,13 @@ pub fn dismiss(request: &v1::DismissReminderRequest) -> Result<Dismiss, InvalidF
     let v = &mut violations;
     let task_id = required("task_id", &request.task_id, v);
     let number = v.check("number", value::reminder_number(request.number));
-    violations.into_result(task_id.zip(number).map(|(task_id, number)| Dismiss { task_id, number }))
+    let request_id = optional("request_id", &request.request_id, v);
+    let value = task_id.zip(number).zip(request_id);
+    let value = value.map(|((task_id, number), request_id)| Dismiss { task_id, number, request_id });
+    violations.into_result(value)
 }
 
 /// Checks a `CheckRemindersRequest`: which firings, each once, in the order of the question.
 pub fn check(request: &v1::CheckRemindersRequest) -> Result<Vec<ReminderId>, InvalidFields> {
-    let mut violations = Violations::default();
-    let v = &mut violations;
-    if !(1..=MAX_CHECKED).contains(&request.reminder_ids.len()) {
-        v.add("reminder_ids", format_args!("must have 1 to {MAX_CHECKED} entries"));
-        return violations.into_result(None);
-    }
-    let mut firings: Vec<ReminderId> = Vec::with_capacity(request.reminder_ids.len());
-    for (i, id) in request.reminder_ids.iter().enumerate() {
-        if let Some(id) = required(&format!("reminder_ids[{i}]"), id, v)
-            && !firings.contains(&id)
-        {
-            firings.push(id);
-        }
-    }
-    violations.into_result(Some(firings))
+    named("reminder_ids", &request.reminder_ids)
 }

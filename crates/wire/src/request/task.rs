@@ -4,7 +4,7 @@ use docket_domain::filter::{Filter, Order};
 use docket_domain::{Content, Instant, RequestId, TaskId};
 use docket_proto::v1::{self, preview_occurrences_request::Source};
 
-use super::{content, opaque, optional, page_size, required};
+use super::{content, named, opaque, optional, page_size, required};
 use crate::{InvalidFields, Violations, filter, value};
 
 /// `CreateTask`, checked.
@@ -193,4 +193,9 @@ pub fn gaps(request: &v1::ListSeriesGapsRequest) -> Result<Gaps, InvalidFields> 
     let page_size = page_size(request.page_size, 100, 1_000, &mut violations);
     let page_token = request.page_token.clone();
     violations.into_result(page_size.map(|page_size| Gaps { page_size, page_token }))
+}
+
+/// Checks a `CheckTasksRequest`: which tasks, each once, in the order of the question.
+pub fn check(request: &v1::CheckTasksRequest) -> Result<Vec<TaskId>, InvalidFields> {
+    named("task_ids", &request.task_ids)
 }

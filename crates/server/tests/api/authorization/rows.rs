@@ -137,6 +137,8 @@ pub(super) fn rows() -> Vec<Row> {
         }),
         row!(tasks, "docket.v1.TaskService/ListSeriesGaps", Service,
             list_series_gaps(_task_id) v1::ListSeriesGapsRequest::default()),
+        row!(tasks, "docket.v1.TaskService/CheckTasks", Service,
+            check_tasks(task_id) v1::CheckTasksRequest { task_ids: vec![task_id] }),
         row!(letters, "docket.v1.DeadLetterService/ListDeadLetters", Letter,
             list_dead_letters(_letter) v1::ListDeadLettersRequest::default()),
         row!(letters, "docket.v1.DeadLetterService/GetDeadLetter", Letter,
@@ -163,9 +165,10 @@ pub(super) fn rows() -> Vec<Row> {
             task_id,
             number: 1,
             until: Some(v1::snooze_reminder_request::Until::Delay(pbjson_types::Duration { seconds: 60, nanos: 0 })),
+            ..Default::default()
         }),
         row!(reminders, "docket.v1.ReminderService/DismissReminder", Reminder,
-            dismiss_reminder(task_id) v1::DismissReminderRequest { task_id, number: 1 }),
+            dismiss_reminder(task_id) v1::DismissReminderRequest { task_id, number: 1, ..Default::default() }),
         row!(reminders, "docket.v1.ReminderService/ListReminders", OfTask,
             list_reminders(task_id) v1::ListRemindersRequest { task_id, ..Default::default() }),
         row!(reminders, "docket.v1.ReminderService/CheckReminders", Service,
@@ -182,6 +185,7 @@ pub(super) fn rows() -> Vec<Row> {
         row!(notifications, "docket.v1.NotificationService/SendTestNotification", Own,
         send_test_notification(_nothing) v1::SendTestNotificationRequest {
             channel: v1::reminder::Channel::Email.into(),
+            ..Default::default()
         }),
         row!(notifications, "docket.v1.NotificationService/Unsubscribe", Open,
             unsubscribe(_nothing) v1::UnsubscribeRequest { token: "AAAA".to_owned() }),

@@ -40,8 +40,9 @@ fn names(world: &World) -> Vec<Row> {
         ("a negative number", &uuid(), -1, &["number"]),
         ("neither task nor number", "", 0, &["task_id", "number"]),
     ] {
-        let snooze = SnoozeReminderRequest { task_id: task_id.to_owned(), number, until };
-        let dismiss = DismissReminderRequest { task_id: task_id.to_owned(), number };
+        let snooze =
+            SnoozeReminderRequest { task_id: task_id.to_owned(), number, until, ..Default::default() };
+        let dismiss = DismissReminderRequest { task_id: task_id.to_owned(), number, ..Default::default() };
         rows.extend([
             row(
                 format!("SnoozeReminder with {name}"),
@@ -56,7 +57,7 @@ fn names(world: &World) -> Vec<Row> {
         ]);
     }
     let task_id = uuid();
-    let unknown = DismissReminderRequest { task_id: task_id.clone(), number: 10 };
+    let unknown = DismissReminderRequest { task_id: task_id.clone(), number: 10, ..Default::default() };
     rows.push(
         row(
             "DismissReminder of an unknown task",
@@ -65,6 +66,12 @@ fn names(world: &World) -> Vec<Row> {
         )
         .after_a_look(),
     );
+    let dismiss = DismissReminderRequest { task_id, number: 0, request_id: "again".to_owned() };
+    rows.push(row(
+        "DismissReminder with neither a number nor a request id that is one",
+        reminders(world, "DismissReminder", &dismiss),
+        at_fault(&["number", "request_id"]),
+    ));
     rows
 }
 
@@ -74,12 +81,23 @@ fn moments(world: &World) -> Vec<Row> {
         reminders(
             world,
             "SnoozeReminder",
-            &SnoozeReminderRequest { task_id: world.task.task_id.clone(), number: 1, until },
+            &SnoozeReminderRequest {
+                task_id: world.task.task_id.clone(),
+                number: 1,
+                until,
+                ..Default::default()
+            },
         )
     };
     let delay = |seconds, nanos| snooze(Some(Until::Delay(Duration { seconds, nanos })));
     let at = |seconds, nanos| snooze(Some(Until::RemindTime(Timestamp { seconds, nanos })));
     let nothing = SnoozeReminderRequest::default();
+    let repeatable = |seconds, request_id: &str| {
+        let until = Some(Until::RemindTime(Timestamp { seconds, nanos: 0 }));
+        let (task_id, request_id) = (world.task.task_id.clone(), request_id.to_owned());
+        let snooze = SnoozeReminderRequest { task_id, number: 1, until, request_id };
+        reminders(world, "SnoozeReminder", &snooze)
+    };
     vec![
         row("a snooze without an end", snooze(None), at_fault(&["delay"])),
         row("a snooze of 0 seconds", delay(0, 0), at_fault(&["delay"])),
@@ -96,6 +114,23 @@ fn moments(world: &World) -> Vec<Row> {
             reminders(world, "SnoozeReminder", &nothing),
             at_fault(&["task_id", "number", "delay"]),
         ),
+        row(
+            "a snooze with a request id that is none",
+            repeatable(4_000_000_000, "7"),
+            at_fault(&["request_id"]),
+        ),
+        row(
+            "a snooze until 2001 with a request id that is none",
+            repeatable(1_000_000_000, "7"),
+            at_fault(&["remind_time", "request_id"]),
+        ),
+        // It might be a repetition.
+        row(
+            "a snooze until 2001 with a request id",
+            repeatable(1_000_000_000, &uuid()),
+            at_fault(&["remind_time"]),
+        )
+        .after_a_look(),
     ]
 }
 
@@ -180,7 +215,8 @@ fn preferences(world: &World) -> Vec<Row> {
     let masked = |preferences: Option<Preferences>, paths: &[&str]| {
         let update_mask = (!paths.is_empty())
             .then(|| FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() });
-        notifications(world, "UpdatePreferences", &UpdatePreferencesRequest { preferences, update_mask })
+        let update = UpdatePreferencesRequest { preferences, update_mask, ..Default::default() };
+        notifications(world, "UpdatePreferences", &update)
     };
     let update = |change: &dyn Fn(&mut Preferences)| {
         let mut preferences = Preferences::default();
@@ -315,8 +351,10 @@ fn links(world: &World) -> Vec<Row> {
             &UnsubscribeRequest { token: token.to_owned() },
         )
     };
-    let test =
-        |channel| notifications(world, "SendTestNotification", &SendTestNotificationRequest { channel });
+    let test = |channel| {
+        let test = SendTestNotificationRequest { channel, ..Default::default() };
+        notifications(world, "SendTestNotification", &test)
+    };
     let fault = at_fault(&["token"]);
     // 16 bytes that are nobody's, and the channel.
     let unknown = "AAAAAAAAAAAAAAAAAAAAAAE";
@@ -329,6 +367,24 @@ fn links(world: &World) -> Vec<Row> {
         row("Unsubscribe with 900,000 letters", link(&"A".repeat(900_000)), &fault),
         row("a test by no channel", test(0), at_fault(&["channel"])),
         row("a test by an unknown channel", test(9), at_fault(&["channel"])),
+        row(
+            "a test by no channel, with a request id that is none",
+            notifications(
+                world,
+                "SendTestNotification",
+                &SendTestNotificationRequest { channel: 0, request_id: "7".to_owned() },
+            ),
+            at_fault(&["channel", "request_id"]),
+        ),
+        row(
+            "an update of no preferences, with a request id that is none",
+            notifications(
+                world,
+                "UpdatePreferences",
+                &UpdatePreferencesRequest { request_id: "7".to_owned(), ..Default::default() },
+            ),
+            at_fault(&["preferences", "request_id"]),
+        ),
     ]);
     rows
 }

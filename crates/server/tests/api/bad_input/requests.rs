@@ -4,8 +4,9 @@ use docket_proto::v1::create_task_request::OccurrenceOf;
 use docket_proto::v1::preview_occurrences_request::Source;
 use docket_proto::v1::recurrence::Pattern;
 use docket_proto::v1::{
-    CompleteTaskRequest, CreateTaskRequest, DeleteTaskRequest, GetTaskRequest, ListAuditEntriesRequest,
-    ListSeriesGapsRequest, ListTasksRequest, PreviewOccurrencesRequest, ReopenTaskRequest, Task,
+    CheckTasksRequest, CompleteTaskRequest, CreateTaskRequest, DeleteTaskRequest, GetTaskRequest,
+    ListAuditEntriesRequest, ListSeriesGapsRequest, ListTasksRequest, PreviewOccurrencesRequest,
+    ReopenTaskRequest, Task,
 };
 use docket_testkit::{once, repeating};
 use pbjson_types::Timestamp;
@@ -260,7 +261,11 @@ fn services(world: &World) -> Vec<Row> {
         occurrence_of: Some(OccurrenceOf { task_id: world.chore.task_id.clone(), version: 2 }),
         ..Default::default()
     };
+    let check = |task_ids: Vec<String>| world.call("CheckTasks", &CheckTasksRequest { task_ids });
     vec![
+        row("CheckTasks by a user", check(vec![world.task.task_id.clone()]), internal("CheckTasks")),
+        row("CheckTasks by a user, of nothing", check(Vec::new()), internal("CheckTasks")),
+        row("CheckTasks by a user, of 501", check(vec![uuid(); 501]), internal("CheckTasks")),
         row("series gaps for a user", world.call("ListSeriesGaps", &gaps), internal("ListSeriesGaps")),
         row("an occurrence made by a user", world.call("CreateTask", &next), internal("CreateTask")),
         row(

@@ -1,0 +1,28 @@
+//! Which tasks are open, whoever's they are: what Docket's own services ask before they act on what they heard earlier.
+
+use docket_domain::TaskId;
+use sea_orm::{ColumnTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
+use uuid::Uuid;
+
+use crate::among::among;
+use crate::entity::tasks;
+use crate::{Error, Store};
+
+impl Store {
+    /// Those of these tasks that are neither completed nor deleted, with their versions. One statement.
+    pub async fn tasks_open(&self, ids: &[TaskId]) -> Result<Vec<(TaskId, i64)>, Error> {
+        let query = open_query(ids, self.read.get_database_backend());
+        let open: Vec<(Uuid, i64)> = query.into_tuple().all(&self.read).await?;
+        Ok(open.into_iter().map(|(id, version)| (TaskId::from_uuid(id), version)).collect())
+    }
+}
+
+pub(crate) fn open_query(ids: &[TaskId], backend: DbBackend) -> Select<tasks::Entity> {
+    let ids = ids.iter().map(|id| id.as_uuid()).collect();
+    tasks::Entity::find()
+        .select_only()
+        .columns([tasks::Column::TaskId, tasks::Column::Version])
+        .filter(among(backend, tasks::Column::TaskId, ids))
+        .filter(tasks::Column::State.eq("OPEN"))
+        .filter(tasks::Column::DeleteTime.is_null())
+}
