@@ -2,7 +2,7 @@
 //!
 //! Tasks are counted once; then half of the room that is left is given out from memory, for a short time, before they
 //! are counted again. So a user far from the limit costs nothing, and one near it is counted exactly: one count at a time,
-//! with the creates that are under way taken as done. Replicas do not know of each other's creates: a user who writes
+//! with the creates that are under way. Replicas do not know of each other's creates: a user who writes
 //! through all of them may get somewhat beyond the limit, by no more than they can create in [`GOOD_FOR`].
 
 use std::collections::HashMap;
@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use docket_domain::{Instant, TimeDelta, UserId};
 use docket_store::Store;
+use tokio::sync::Notify;
 
 use crate::Error;
 
@@ -38,6 +39,8 @@ struct Known {
     count: tokio::sync::Mutex<Option<Count>>,
     /// The creates that were admitted, and have not ended.
     under_way: AtomicU64,
+    /// Told when one of them has.
+    ended: Notify,
 }
 
 /// What was counted.
@@ -63,7 +66,25 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         if let Some(known) = &self.0 {
             known.under_way.fetch_sub(1, Ordering::Release);
+            known.ended.notify_waiters();
         }
+    }
+}
+
+/// How many tasks may be created beside those that are there and those that are under way.
+///
+/// Nobody else is admitted meanwhile. One that ends while tasks are counted is seen twice, so before anybody is refused for
+/// those that are under way, they are waited for.
+async fn left(store: &Store, owner: &UserId, most: u64, known: &Known) -> Result<u64, Error> {
+    loop {
+        let ended = known.ended.notified();
+        let under_way = known.under_way.load(Ordering::Acquire);
+        let free = most.saturating_sub(store.task_count_up_to(owner, most).await?);
+        let left = free.saturating_sub(under_way);
+        if left > 0 || free == 0 || under_way == 0 {
+            return Ok(left);
+        }
+        ended.await;
     }
 }
 
@@ -93,10 +114,7 @@ impl Quota {
             }
             return Ok(Some(Admitted::one_of(known.clone())));
         }
-        // Before they are counted: one that ends meanwhile is rather seen twice than not at all.
-        let under_way = known.under_way.load(Ordering::Acquire);
-        let taken = store.task_count_up_to(owner, most).await?;
-        let left = most.saturating_sub(taken).saturating_sub(under_way);
+        let left = left(store, owner, most, &known).await?;
         *count = match (left / 2).checked_sub(1) {
             _ if left == 0 => Some(Count { room: 0, until: now + FULL_FOR }),
             // The one for this create is among the half. With no more left of it, the next create counts.
