@@ -23,7 +23,7 @@ pub use ids::{DeadLetterId, DeliveryId, EventId, ReminderId, RequestId, SeriesId
 pub use letter::LetterState;
 pub use notice::{Delivery, DeliveryEnd, DeliveryKind, DeliveryState, Digest, Locale, Preferences};
 pub use recurrence::Recurrence;
-pub use reminder::{Firing, Planned, ReminderNumber, ReminderState, TaskReminder};
+pub use reminder::{Firing, FiringEnd, Planned, ReminderNumber, ReminderState, TaskReminder};
 pub use series::Series;
 pub use source::{Clock, Ids};
 pub use task::{Refused, State, Task};

@@ -132,6 +132,17 @@ pub struct Firing {
     pub time: Instant,
 }
 
+/// How a firing ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FiringEnd {
+    /// It went out on at least one channel.
+    Sent,
+    /// It went out on none.
+    Failed,
+    /// It went out on none, because the reminder did not stand any more, or its task was over.
+    CalledOff,
+}
+
 /// A state in which a reminder can not be changed as asked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the reminder is {}", .state.name())]
@@ -218,17 +229,20 @@ impl TaskReminder {
         }
     }
 
-    /// Notes how its firing ended; `None` when that changes nothing. What was sent before it could be cancelled was
-    /// sent; what
-    /// was cancelled and did not go out loses its firing.
-    pub fn close(self, sent: bool, now: Instant) -> Option<Self> {
-        match (self.state, sent) {
-            (ReminderState::Fired | ReminderState::Cancelled, true) if self.firing.is_some() => {
+    /// Notes how its firing ended; `None` when that changes nothing. What was sent before it could be cancelled was sent; what
+    /// was cancelled and did not go out loses its firing. What was called off is cancelled, also when the end of its task was
+    /// not heard yet.
+    pub fn close(self, end: FiringEnd, now: Instant) -> Option<Self> {
+        use FiringEnd::{CalledOff, Failed, Sent};
+        match (self.state, end) {
+            (ReminderState::Fired | ReminderState::Cancelled, Sent) if self.firing.is_some() => {
                 Some(self.turned(ReminderState::Sent, now))
             }
-            (ReminderState::Fired, false) => Some(self.turned(ReminderState::Failed, now)),
+            (ReminderState::Fired, Failed) => Some(self.turned(ReminderState::Failed, now)),
             // Nobody was told, so that it can be given again when the task is reopened.
-            (ReminderState::Cancelled, false) if self.firing.is_some() => {
+            (ReminderState::Fired, CalledOff) | (ReminderState::Cancelled, Failed | CalledOff)
+                if self.firing.is_some() =>
+            {
                 Some(Self { firing: None, ..self.turned(ReminderState::Cancelled, now) })
             }
             _ => None,

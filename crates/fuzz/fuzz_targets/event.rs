@@ -8,12 +8,13 @@ use docket_wire::{preferences_event, reminder_event};
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// The events of every version that were ever published.
-const GOLDENS: [&[u8]; 7] = [
+const GOLDENS: [&[u8]; 8] = [
     include_bytes!("../../wire/goldens/task_event/v1/completed_recurring.json"),
     include_bytes!("../../wire/goldens/task_event/v1/created.json"),
     include_bytes!("../../wire/goldens/task_event/v1/created_all_day.json"),
     include_bytes!("../../wire/goldens/reminder_event/v1/due.json"),
     include_bytes!("../../wire/goldens/reminder_event/v1/sent.json"),
+    include_bytes!("../../wire/goldens/reminder_event/v1/called_off.json"),
     include_bytes!("../../wire/goldens/reminder_event/v1/missed.json"),
     include_bytes!("../../wire/goldens/preferences_event/v1/updated.json"),
 ];

@@ -35,8 +35,9 @@ pub struct Config {
     /// How long after its moment, or after it was written into the ledger, whichever is later, a message is tried, in
     /// seconds: 60 to 2,592,000.
     pub give_up_seconds: u64,
-    /// How long a message waits after its moment while its task has changed and the reminders have not followed, in seconds:
-    /// 0 to 3,600, and at most `give_up_seconds`. Then it is sent all the same.
+    /// How long a message waits after its moment, and after the change, while its task has changed and the reminders have not
+    /// followed, or while the tasks can not be asked, in seconds: 0 to 3,600, and at most `give_up_seconds`. Then it is sent
+    /// all the same.
     pub behind_seconds: u64,
     /// What is done with a message of which nobody knows whether it went out: `resend` or `give_up`.
     pub unknown: Unknown,

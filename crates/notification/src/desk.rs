@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use crate::channel::{Channels, Recipient};
 use crate::config::{Config, Unknown};
 use crate::digest::day_of;
+use crate::events::CALLED_OFF;
 use crate::handler::UNSUBSCRIBED;
 use crate::hold::Hold;
 use crate::owner::{Agenda, Agendas, Away, MOST_FIRINGS, Owner, Standing};
@@ -149,7 +150,7 @@ impl Desk {
             // What may have gone out before is not said to be cancelled.
             standing = known.get(&firing).copied().ok_or_else(|| match claimed.was_sending {
                 true => ended(DeliveryState::Unknown, INTERRUPTED),
-                false => ended(DeliveryState::Cancelled, "the reminder does not stand any more"),
+                false => ended(DeliveryState::Cancelled, CALLED_OFF),
             })?;
         }
         let unreadable = || judge.held(delivery, "the preferences can not be read");
@@ -171,8 +172,9 @@ impl Desk {
         if !channel.has_address(&to) {
             return Err(ended(DeliveryState::Failed, "the user has said no address for the channel"));
         }
-        if standing == Standing::Behind {
-            judge.behind(delivery, preferences)?;
+        // What may have gone out before is not kept waiting: it would be pending then, and nobody would know that of it.
+        if !claimed.was_sending {
+            judge.behind(delivery, preferences, standing)?;
         }
         let message = self.message(delivery, &to, facts, &judge)?;
         Ok((to, message))

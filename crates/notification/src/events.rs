@@ -11,6 +11,9 @@ use docket_wire::reminder_event::{self, Outcome, ReminderNotice};
 /// The CloudEvents `source` of everything that this target publishes.
 const SOURCE: &str = "docket/notification";
 
+/// Why a message is not sent whose reminder does not stand any more, or whose task is over.
+pub(crate) const CALLED_OFF: &str = "the reminder does not stand any more";
+
 /// Makes events for the topic of task events.
 pub(crate) struct Events<'a> {
     pub(crate) topic: &'a str,
@@ -37,10 +40,11 @@ impl Events<'_> {
                 return None;
             }
         };
+        let notice = ReminderNotice { called_off: firing.iter().any(is_called_off), ..notice };
         Some(self.ended(notice, first.trace.clone(), firing.iter().filter_map(outcome).collect()))
     }
 
-    /// A firing that has come to its end.
+    /// A firing that has come to its end. What has reached somebody was not called off.
     pub(crate) fn ended(
         &self,
         due: ReminderNotice,
@@ -51,7 +55,7 @@ impl Events<'_> {
             outcomes.iter().any(|outcome| outcome.result == docket_domain::notice::DeliveryEnd::Sent);
         let kind = if is_sent { ReminderEventKind::Sent } else { ReminderEventKind::Failed };
         let id = self.id();
-        let notice = ReminderNotice { id, outcomes, ..due };
+        let notice = ReminderNotice { id, outcomes, called_off: due.called_off && !is_sent, ..due };
         NewEvent {
             id,
             topic: self.topic.to_owned(),
@@ -93,6 +97,11 @@ impl Events<'_> {
     fn id(&self) -> EventId {
         EventId::from_uuid(self.ids.uuid())
     }
+}
+
+/// Whether a message was not sent because its reminder was over. The reason says so, and nothing else gives it.
+fn is_called_off(delivery: &Delivery) -> bool {
+    delivery.state == DeliveryState::Cancelled && delivery.reason.as_deref() == Some(CALLED_OFF)
 }
 
 fn outcome(delivery: &Delivery) -> Option<Outcome> {

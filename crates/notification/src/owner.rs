@@ -2,17 +2,21 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
 use chrono_tz::Tz;
-use docket_domain::{Due, Priority, ReminderId, UserId};
+use docket_domain::{Due, Instant, Priority, ReminderId, UserId};
 use docket_proto::v1;
+use docket_proto::v1::check_tasks_response::OpenTask;
 use docket_proto::v1::reminder_service_client::ReminderServiceClient;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use docket_rpc::ServiceToken;
 use docket_rpc::auth::ACT_AS_KEY;
 use docket_sidecar::{BoxError, InvocationChannel};
+use tokio::time::timeout;
 use tonic::Request;
 
 use crate::render::{About, SECTION_TASKS, Tasks};
@@ -26,6 +30,10 @@ const PAGE: i32 = 500;
 /// How many pages of a user's tasks are counted: a message names a few of them, and is not kept waiting for the number of
 /// the others.
 const PAGES: usize = 4;
+
+/// How long it may take to find out which tasks are open: without that, messages go out all the same in the end, and they are
+/// claimed for a limited time.
+const TASKS_TIME: Duration = Duration::from_secs(2);
 
 /// Who says whether reminders stand.
 const REMINDERS: &str = "the owner of the reminders";
@@ -59,14 +67,19 @@ pub(crate) enum Standing {
     /// It is to be sent.
     Stands,
     /// Its task is open, and has changed since the owner of the reminders heard of it: nobody can say whether it has moved.
-    Behind,
+    Behind {
+        /// When the task last changed; a task API of an earlier release does not say it.
+        changed: Option<Instant>,
+    },
+    /// Its owner has not called it off, and the task can not be asked for.
+    Unsure,
 }
 
 /// Which firings still stand.
 #[async_trait]
 pub(crate) trait Owner: Send + Sync + 'static {
     /// How it stands with those of these, at most [`MOST_FIRINGS`], that are not called off: neither by their owner, nor by
-    /// the end of their task.
+    /// the end of their task. It fails when the owner does not answer; the task API alone may be away.
     async fn standing(&self, firings: &[ReminderId]) -> Result<HashMap<ReminderId, Standing>, Away>;
 }
 
@@ -94,6 +107,8 @@ pub(crate) struct Remote {
     reminders: InvocationChannel,
     tasks: InvocationChannel,
     token: Option<Arc<ServiceToken>>,
+    /// Whether the task API did not say which tasks are open when it was last asked.
+    tasks_away: AtomicBool,
 }
 
 impl Remote {
@@ -102,7 +117,7 @@ impl Remote {
         tasks: InvocationChannel,
         token: Option<Arc<ServiceToken>>,
     ) -> Self {
-        Self { reminders, tasks, token }
+        Self { reminders, tasks, token, tasks_away: AtomicBool::new(false) }
     }
 
     async fn signed<T>(&self, body: T) -> Result<Request<T>, BoxError> {
@@ -122,12 +137,32 @@ impl Remote {
     }
 
     async fn check_tasks(&self, task_ids: Vec<String>) -> Result<v1::CheckTasksResponse, BoxError> {
-        if task_ids.is_empty() {
-            return Ok(v1::CheckTasksResponse::default());
-        }
         let request = self.signed(v1::CheckTasksRequest { task_ids }).await?;
         let mut client = TaskServiceClient::new(self.tasks.clone());
         Ok(client.check_tasks(request).await?.into_inner())
+    }
+
+    /// Which of these tasks are open; none when the task API does not answer.
+    async fn open(&self, task_ids: Vec<String>) -> Option<v1::CheckTasksResponse> {
+        if task_ids.is_empty() {
+            return Some(v1::CheckTasksResponse::default());
+        }
+        let asked = timeout(TASKS_TIME, self.check_tasks(task_ids)).await;
+        let open = asked.unwrap_or_else(|late| Err(late.into())).map_err(away(TASKS));
+        // It is told once, and not with every message that waits.
+        let was_away = self.tasks_away.swap(open.is_err(), Ordering::Relaxed);
+        match &open {
+            Ok(_) if was_away => tracing::info!("the task API says again which tasks are open"),
+            Err(away) if !was_away => {
+                let error = away as &dyn std::error::Error;
+                tracing::warn!(
+                    error,
+                    "reminders go out late, because the task API does not say which tasks are open"
+                );
+            }
+            _ => {}
+        }
+        open.ok()
     }
 
     async fn list(&self, user: &UserId, filter: &str, zone: Tz) -> Result<Tasks, BoxError> {
@@ -166,26 +201,33 @@ impl Owner for Remote {
         tasks.sort_unstable();
         tasks.dedup();
         // The tasks are asked for last. The other way round, a change in between would pass unseen.
-        let open = self.check_tasks(tasks).await.map_err(away(TASKS))?;
-        compared(&stands, &open).map_err(away(REMINDERS))
+        let open = self.open(tasks).await;
+        compared(&stands, open.as_ref()).map_err(away(REMINDERS))
     }
 }
 
-/// How it stands with firings, by what the owner of the reminders and the owner of the tasks have answered.
+/// How it stands with firings, by what the owner of the reminders and the owner of the tasks have answered, if that has.
 fn compared(
     stands: &v1::CheckRemindersResponse,
-    open: &v1::CheckTasksResponse,
+    open: Option<&v1::CheckTasksResponse>,
 ) -> Result<HashMap<ReminderId, Standing>, BoxError> {
     // An owner of an earlier release names the firings alone.
     let named = stands.standing_reminder_ids.iter().map(|id| Ok((id.parse()?, Standing::Stands)));
     let mut standing = named.collect::<Result<HashMap<ReminderId, Standing>, BoxError>>()?;
-    let versions: HashMap<&str, i64> =
-        open.open_tasks.iter().map(|task| (task.task_id.as_str(), task.version)).collect();
+    let tasks: Option<HashMap<&str, &OpenTask>> =
+        open.map(|open| open.open_tasks.iter().map(|task| (task.task_id.as_str(), task)).collect());
     for one in &stands.standing {
         let firing = one.reminder_id.parse()?;
-        match versions.get(one.task_id.as_str()) {
+        let Some(tasks) = &tasks else {
+            standing.insert(firing, Standing::Unsure);
+            continue;
+        };
+        match tasks.get(one.task_id.as_str()) {
             None => standing.remove(&firing),
-            Some(version) if *version > one.task_version => standing.insert(firing, Standing::Behind),
+            Some(task) if task.version > one.task_version => {
+                let changed = task.update_time.and_then(|time| time.try_into().ok());
+                standing.insert(firing, Standing::Behind { changed })
+            }
             Some(_) => standing.insert(firing, Standing::Stands),
         };
     }
@@ -230,7 +272,6 @@ fn about(task: &v1::Task) -> Option<About> {
 #[cfg(test)]
 mod tests {
     use docket_proto::v1::check_reminders_response::Standing as Told;
-    use docket_proto::v1::check_tasks_response::OpenTask;
     use uuid::Uuid;
 
     use super::*;
@@ -252,8 +293,21 @@ mod tests {
         }
     }
 
+    /// When tasks came to this version.
+    fn changed(version: i64) -> Instant {
+        Instant::from_timestamp(version * 60, 0).unwrap()
+    }
+
+    fn firing(number: u128) -> ReminderId {
+        ReminderId::from_uuid(Uuid::from_u128(number))
+    }
+
     fn open(tasks: &[(u128, i64)]) -> v1::CheckTasksResponse {
-        let open = |(task, version): &(u128, i64)| OpenTask { task_id: id(*task), version: *version };
+        let open = |(task, version): &(u128, i64)| OpenTask {
+            task_id: id(*task),
+            version: *version,
+            update_time: Some(changed(*version).into()),
+        };
         v1::CheckTasksResponse { open_tasks: tasks.iter().map(open).collect() }
     }
 
@@ -261,21 +315,33 @@ mod tests {
     fn a_firing_stands_by_the_version_of_its_task() {
         // Two of one task; one of a task that has changed; one of a task that is over; one of a database that was restored.
         let stands = told(&[(1, 11, 3), (2, 11, 3), (3, 13, 3), (4, 14, 3), (5, 15, 3)]);
-        let found = compared(&stands, &open(&[(11, 3), (13, 4), (15, 2), (99, 1)])).unwrap();
-        let expect =
-            [(1, Standing::Stands), (2, Standing::Stands), (3, Standing::Behind), (5, Standing::Stands)];
-        let expect =
-            expect.map(|(firing, standing)| (ReminderId::from_uuid(Uuid::from_u128(firing)), standing));
-        assert_eq!(found, HashMap::from(expect));
+        let found = compared(&stands, Some(&open(&[(11, 3), (13, 4), (15, 2), (99, 1)]))).unwrap();
+        let behind = Standing::Behind { changed: Some(changed(4)) };
+        let expect = [(1, Standing::Stands), (2, Standing::Stands), (3, behind), (5, Standing::Stands)];
+        assert_eq!(found, HashMap::from(expect.map(|(number, standing)| (firing(number), standing))));
+    }
+
+    #[test]
+    fn a_task_api_of_an_earlier_release_does_not_say_when_a_task_has_changed() {
+        let mut open = open(&[(11, 4)]);
+        open.open_tasks[0].update_time = None;
+        let found = compared(&told(&[(1, 11, 3)]), Some(&open)).unwrap();
+        assert_eq!(found, HashMap::from([(firing(1), Standing::Behind { changed: None })]));
+    }
+
+    #[test]
+    fn while_the_task_api_is_away_nothing_is_sure_and_nothing_is_called_off() {
+        let found = compared(&told(&[(1, 11, 3), (2, 12, 1)]), None).unwrap();
+        assert_eq!(found, HashMap::from([1, 2].map(|number| (firing(number), Standing::Unsure))));
     }
 
     #[test]
     fn the_word_of_an_owner_of_an_earlier_release_is_enough() {
         let stands = v1::CheckRemindersResponse { standing: Vec::new(), ..told(&[(1, 11, 3)]) };
-        let found = compared(&stands, &open(&[])).unwrap();
-        assert_eq!(found, HashMap::from([(ReminderId::from_uuid(Uuid::from_u128(1)), Standing::Stands)]));
+        let found = compared(&stands, Some(&open(&[]))).unwrap();
+        assert_eq!(found, HashMap::from([(firing(1), Standing::Stands)]));
         let nameless =
             v1::CheckRemindersResponse { standing_reminder_ids: vec!["7".to_owned()], ..Default::default() };
-        assert!(compared(&nameless, &open(&[])).is_err());
+        assert!(compared(&nameless, Some(&open(&[]))).is_err());
     }
 }

@@ -7,14 +7,18 @@ use docket_store::notification::{Delivery, Settled};
 
 use crate::channel::Outcome;
 use crate::config::{Config, Unknown};
+use crate::owner::Standing;
 
 /// Begins what is said of a row that waits without having failed.
 const HELD: &str = "waits: ";
 
-/// Why a row waits whose task has changed.
-const BEHIND: &str = "the task has changed, and its reminders have not followed yet";
+/// What is said of a row that waits because its task has changed.
+const BEHIND: &str = "waits: the task has changed, and its reminders have not followed yet";
 
-/// The first pause while the owner of the reminders is behind; it doubles.
+/// What is said of a row that waits because nobody can say whether its task has changed.
+const UNSURE: &str = "waits: the tasks could not be asked";
+
+/// The first pause while the owner of the reminders is behind, or may be; it doubles.
 const FIRST_BEHIND: Duration = Duration::from_secs(1);
 
 /// The longest one.
@@ -56,22 +60,38 @@ impl Judge<'_> {
         self.after(delivery, DeliveryState::Failed, self.config.pause(1, self.jitter), &reason)
     }
 
-    /// The owner of the reminders has not heard yet what became of the task: it is asked again, after pauses that double from
-    /// 1 s to 10 s, but not for ever: a reminder that comes is worth more than one that may have moved.
-    pub(crate) fn behind(&self, delivery: &Delivery, preferences: &Preferences) -> Result<(), Settled> {
+    /// The owner of the reminders has not heard yet what became of the task, or may not have: it is asked again, after pauses
+    /// that double from 1 s to 10 s, but not for ever: a reminder that comes is worth more than one that may have moved. The
+    /// time counts from the change, where that is known, so that there is some for hearing of it.
+    pub(crate) fn behind(
+        &self,
+        delivery: &Delivery,
+        preferences: &Preferences,
+        standing: Standing,
+    ) -> Result<(), Settled> {
+        let (changed, why) = match standing {
+            Standing::Stands => return Ok(()),
+            Standing::Behind { changed } => (changed, BEHIND),
+            Standing::Unsure => (None, UNSURE),
+        };
         let moment = delivery.remind_time.max(delivery.create_time);
         let quiet = preferences.quiet_hours.filter(|_| delivery.postponed);
-        let since = quiet.and_then(|hours| hours.until(moment, preferences.time_zone)).unwrap_or(moment);
-        let last = since + self.config.behind_time();
-        if self.now >= last {
-            tracing::warn!(delivery.id = %delivery.id, "a message is sent while the reminders are behind its task");
+        let due = quiet.and_then(|hours| hours.until(moment, preferences.time_zone)).unwrap_or(moment);
+        let since = changed.map_or(due, |changed| due.max(changed));
+        let last = (since + self.config.behind_time()).min(due + self.config.give_up_time());
+        // An owner that was away until now has a backlog, and gets some time at least. A failure of the channel is no such sign.
+        let is_new = |said: &str| said.starts_with(HELD) && ![BEHIND, UNSURE].contains(&said);
+        let has_waited = !delivery.reason.as_deref().is_none_or(is_new);
+        if self.config.behind_seconds == 0 || (has_waited && self.now >= last) {
+            tracing::warn!(delivery.id = %delivery.id, "a message is sent while the reminders may be behind its task");
             return Ok(());
         }
         // As long again as it has waited.
         let waited = (self.now - since).to_std().unwrap_or_default();
         let pause = waited.clamp(FIRST_BEHIND, LAST_BEHIND).mul_f64(1.0 - self.jitter / 2.0);
-        let next = TimeDelta::from_std(pause).map_or(last, |pause| last.min(self.now + pause));
-        Err(self.waits(delivery, Some(next), Some(format!("{HELD}{BEHIND}"))))
+        let next = self.now + TimeDelta::from_std(pause).unwrap_or(self.config.behind_time());
+        let next = if self.now < last { next.min(last) } else { next };
+        Err(self.waits(delivery, Some(next), Some(why.to_owned())))
     }
 
     /// Quiet hours put it off.

@@ -68,5 +68,6 @@ fn notice(
         fire_time,
         channels: row.channels.clone(),
         outcomes: Vec::new(),
+        called_off: false,
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use docket_domain::reminder::{follow, plan};
-use docket_domain::{ClockTime, Instant, ReminderId, ReminderNumber, TaskId, TaskReminder, UserId};
+use docket_domain::{
+    ClockTime, FiringEnd, Instant, ReminderId, ReminderNumber, TaskId, TaskReminder, UserId,
+};
 use docket_store::reminders::{Known, TaskSnapshot};
 
 /// The tasks of a batch, as they become.
@@ -50,13 +52,18 @@ impl Tasks {
         self.replan(id);
     }
 
-    /// A firing has ended: it went out on at least one channel, or on none.
-    pub(crate) fn close(&mut self, task: TaskId, firing: ReminderId, sent: bool) {
+    /// A firing has ended, which was made from a version of its task. One that was called off is set again when its task is
+    /// open and was heard to change since: it may be open again. When it was not, its end is still to be heard.
+    pub(crate) fn close(&mut self, task: TaskId, firing: ReminderId, end: FiringEnd, version: i64) {
         let Some(known) = self.known.get(&task) else { return };
         let of_firing = |row: &&TaskReminder| row.firing.is_some_and(|mine| mine.id == firing);
         let closed = known.reminders.iter().find(of_firing).cloned();
-        if let Some(closed) = closed.and_then(|row| row.close(sent, self.now)) {
+        let has_changed = known.task.version > version;
+        if let Some(closed) = closed.and_then(|row| row.close(end, self.now)) {
             self.keep(task, vec![closed]);
+            if end == FiringEnd::CalledOff && has_changed {
+                self.replan(task);
+            }
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use docket_domain::source::Clock;
 use docket_domain::{
-    ClockTime, Due, EventKind, Heard, Instant, ReminderEventKind, ReminderId, State, TaskId, UserId,
+    ClockTime, Due, EventKind, FiringEnd, Heard, Instant, ReminderEventKind, ReminderId, State, TaskId,
+    UserId,
 };
 use docket_sidecar::{BoxError, Delivery, HandlerError, TopicHandler};
 use docket_store::inbox::Arrival;
@@ -38,7 +39,7 @@ struct Read {
 /// What it says, as far as reminders are concerned.
 enum Said {
     Task(Box<TaskSnapshot>),
-    Closed { task: TaskId, firing: ReminderId, sent: bool },
+    Closed { task: TaskId, firing: ReminderId, end: FiringEnd, version: i64 },
     DayTime { user: UserId, time: ClockTime, sequence: i64 },
     Nothing,
 }
@@ -56,8 +57,13 @@ impl Handler {
             Some(Heard::Task(kind)) => Said::Task(Box::new(self.task(kind, delivery)?)),
             Some(Heard::Reminder(kind @ (ReminderEventKind::Sent | ReminderEventKind::Failed))) => {
                 let notice = reminder_event::decode(&delivery.data).map_err(unreadable)?;
-                let sent = kind == ReminderEventKind::Sent;
-                Said::Closed { task: notice.task_id, firing: notice.reminder_id, sent }
+                let end = match kind {
+                    ReminderEventKind::Sent => FiringEnd::Sent,
+                    _ if notice.called_off => FiringEnd::CalledOff,
+                    _ => FiringEnd::Failed,
+                };
+                let (task, firing, version) = (notice.task_id, notice.reminder_id, notice.task_version);
+                Said::Closed { task, firing, end, version }
             }
             // Told by this target itself.
             Some(Heard::Reminder(ReminderEventKind::Due | ReminderEventKind::Missed)) => Said::Nothing,
@@ -166,7 +172,7 @@ async fn store(tx: &Tx<'_>, events: &[Read], now: Instant) -> Result<bool, Error
     for said in new {
         match said {
             Said::Task(task) => tasks.hear(TaskSnapshot::clone(task)),
-            Said::Closed { task, firing, sent } => tasks.close(*task, *firing, *sent),
+            Said::Closed { task, firing, end, version } => tasks.close(*task, *firing, *end, *version),
             Said::DayTime { .. } | Said::Nothing => {}
         }
     }

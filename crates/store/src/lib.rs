@@ -42,6 +42,7 @@ pub use database::{Config, Store, Stores};
 pub use docket_migration::{Schema, State as StepState, Step};
 pub use error::Error;
 pub use file::Lock;
+pub use open::OpenTask;
 pub use statements::Statements;
 pub use transaction::{Conflict, Tx};
 

@@ -14,6 +14,7 @@ use docket_store::outbox::Trace;
 use docket_store::tasks::{Cursor, Listing};
 use docket_wire::answer::{next_to_proto, occurrence_to_proto, task_to_proto};
 use docket_wire::request::{self, PreviewSource, Transition};
+use docket_wire::timestamp;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
@@ -264,7 +265,11 @@ impl TaskService for Service {
         caller::service(&request)?;
         let asked = request::check(request.get_ref()).map_err(Error::from).or_status()?;
         let open = self.writer.store().tasks_open(&asked).await.map_err(Error::from).or_status()?;
-        let open_task = |(id, version): (TaskId, i64)| OpenTask { task_id: id.to_string(), version };
+        let open_task = |open: docket_store::OpenTask| OpenTask {
+            task_id: open.id.to_string(),
+            version: open.version,
+            update_time: Some(timestamp(open.update_time)),
+        };
         let open_tasks = open.into_iter().map(open_task).collect();
         Ok(Response::new(v1::CheckTasksResponse { open_tasks }))
     }

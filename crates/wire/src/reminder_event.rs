@@ -41,6 +41,8 @@ pub struct ReminderNotice {
     pub channels: Vec<Channel>,
     /// What became of it on each channel; empty before that is known.
     pub outcomes: Vec<Outcome>,
+    /// It went out on no channel because it did not stand any more, or because its task was over.
+    pub called_off: bool,
 }
 
 /// What became of a reminder on one channel.
@@ -94,6 +96,7 @@ fn message(notice: &ReminderNotice) -> event::ReminderEvent {
         fire_time: notice.fire_time.map(timestamp),
         notification_type: notice.channels.iter().map(|one| value::event_channel_to(*one).into()).collect(),
         outcomes: notice.outcomes.iter().map(outcome_to).collect(),
+        called_off: notice.called_off,
     }
 }
 
@@ -147,6 +150,7 @@ fn notice(message: &event::ReminderEvent, v: &mut Violations) -> Option<Reminder
         fire_time: fire_time?,
         channels: channels?,
         outcomes: outcomes.into_iter().collect::<Option<_>>()?,
+        called_off: message.called_off,
     })
 }
 

@@ -49,6 +49,7 @@ fn due() -> ReminderNotice {
         fire_time: Some(at("2027-01-31T07:30:00.250Z")),
         channels: vec![Channel::Email, Channel::Webhook],
         outcomes: Vec::new(),
+        called_off: false,
     }
 }
 
@@ -127,7 +128,21 @@ fn samples() -> Vec<(&'static str, ReminderNotice)> {
         channels: Vec::new(),
         ..due()
     };
-    vec![("due", due()), ("due_undated", undated), ("sent", sent()), ("failed", failed), ("missed", missed)]
+    let called_off = ReminderNotice {
+        id: id("e107"),
+        channels: vec![Channel::Email],
+        outcomes: failed.outcomes[..1].to_vec(),
+        called_off: true,
+        ..failed.clone()
+    };
+    vec![
+        ("due", due()),
+        ("due_undated", undated),
+        ("sent", sent()),
+        ("failed", failed),
+        ("called_off", called_off),
+        ("missed", missed),
+    ]
 }
 
 #[test]

@@ -8,8 +8,8 @@ use chrono_tz::Tz;
 use docket_domain::content::Moment;
 use docket_domain::reminder::{Fire, due_moment, follow, plan};
 use docket_domain::{
-    Channel, ClockTime, Due, Instant, Planned, Reminder, ReminderId, ReminderNumber, ReminderState, TaskId,
-    TaskReminder, UserId,
+    Channel, ClockTime, Due, FiringEnd, Instant, Planned, Reminder, ReminderId, ReminderNumber,
+    ReminderState, TaskId, TaskReminder, UserId,
 };
 use uuid::Uuid;
 
@@ -214,7 +214,7 @@ fn a_task_that_is_over_reminds_of_nothing_until_it_is_reopened() {
     let reminders = [before(3_600), before(1_800), before(60), before(0)];
     let mut rows = Rows::of(NOON, &reminders);
     rows.fire(1, 1, "2027-01-15T11:00:00Z");
-    rows.change(1, |row| row.close(true, at("2027-01-15T11:00:05Z")).unwrap());
+    rows.change(1, |row| row.close(FiringEnd::Sent, at("2027-01-15T11:00:05Z")).unwrap());
     rows.fire(2, 2, HALF_PAST_ELEVEN);
     rows.change(3, |row| row.dismiss(at("2027-01-15T11:31:00Z")).unwrap());
     // Completed in the very instant of its first reminder, and after it.
@@ -226,7 +226,7 @@ fn a_task_that_is_over_reminds_of_nothing_until_it_is_reopened() {
     let stale = rows.0[&number(4)].clone().fire(firing(9), at(NOON), LATE);
     assert_eq!(stale, Fire::Over);
 
-    rows.change(2, |row| row.close(false, at("2027-01-15T11:44:00Z")).unwrap());
+    rows.change(2, |row| row.close(FiringEnd::Failed, at("2027-01-15T11:44:00Z")).unwrap());
     assert_eq!(rows.told(2).0, Cancelled, "nobody was told");
     assert_eq!(rows.follow(Some(&planned(NOON, &reminders)), "2027-01-15T11:45:00Z"), [2, 4]);
     assert_eq!(states(&rows), [Sent, Pending, Dismissed, Pending]);
@@ -242,11 +242,38 @@ fn what_was_sent_before_it_was_cancelled_was_sent() {
     rows.fire(1, 1, HALF_PAST_ELEVEN);
     rows.follow(None, "2027-01-15T11:30:01Z");
     let row = rows.0[&number(1)].clone();
-    let closed = row.clone().close(false, at(NOON)).unwrap();
+    let closed = row.clone().close(FiringEnd::Failed, at(NOON)).unwrap();
     assert_eq!((closed.state, closed.firing), (Cancelled, None), "cancelled it stays");
-    assert_eq!(row.close(true, at(NOON)).unwrap().state, Sent);
+    assert_eq!(row.close(FiringEnd::Sent, at(NOON)).unwrap().state, Sent);
     let pending = Rows::of(NOON, &[before(1_800)]);
-    assert_eq!(pending.0[&number(1)].clone().close(true, at(NOON)), None, "there is no firing");
+    assert_eq!(pending.0[&number(1)].clone().close(FiringEnd::Sent, at(NOON)), None, "there is no firing");
+}
+
+#[test]
+fn what_was_called_off_before_its_task_was_heard_to_be_over_comes_back_with_the_task() {
+    let plan = planned(NOON, &[before(1_800)]);
+    let mut rows = Rows::of(NOON, &[before(1_800)]);
+    rows.fire(1, 1, HALF_PAST_ELEVEN);
+    rows.change(1, |row| row.close(FiringEnd::CalledOff, at("2027-01-15T11:30:01Z")).unwrap());
+    let row = rows.0[&number(1)].clone();
+    assert_eq!((row.state, row.firing), (Cancelled, None));
+    assert_eq!(row.close(FiringEnd::CalledOff, at(NOON)), None, "once");
+    assert_eq!(rows.follow(None, "2027-01-15T11:30:02Z"), []);
+    assert_eq!(rows.follow(Some(&plan), "2027-01-15T11:45:00Z"), [1]);
+    assert_eq!((rows.told(1).0, rows.told(1).2), (Pending, 2));
+    rows.fire(1, 2, "2027-01-15T11:45:01Z");
+    rows.change(1, |row| row.close(FiringEnd::Sent, at("2027-01-15T11:45:02Z")).unwrap());
+    for end in [FiringEnd::Failed, FiringEnd::CalledOff] {
+        assert_eq!(rows.0[&number(1)].clone().close(end, at(NOON)), None, "what was sent was sent");
+    }
+}
+
+#[test]
+fn what_was_dismissed_is_not_called_off() {
+    let mut rows = Rows::of(NOON, &[before(1_800)]);
+    rows.fire(1, 1, HALF_PAST_ELEVEN);
+    rows.change(1, |row| row.dismiss(at("2027-01-15T11:30:01Z")).unwrap());
+    assert_eq!(rows.0[&number(1)].clone().close(FiringEnd::CalledOff, at(NOON)), None);
 }
 
 #[test]
@@ -254,8 +281,8 @@ fn what_became_of_a_reminder_stays_until_its_instant_moves() {
     let reminders = [before(1_800)];
     type Settle = fn(TaskReminder) -> TaskReminder;
     let settle: [(&str, Settle, ReminderState); 5] = [
-        ("sent", |row| row.close(true, at(NOON)).unwrap(), Sent),
-        ("failed", |row| row.close(false, at(NOON)).unwrap(), Failed),
+        ("sent", |row| row.close(FiringEnd::Sent, at(NOON)).unwrap(), Sent),
+        ("failed", |row| row.close(FiringEnd::Failed, at(NOON)).unwrap(), Failed),
         ("dismissed", |row| row.dismiss(at(NOON)).unwrap(), Dismissed),
         ("on its way", |row| row, Fired),
         ("snoozed", |row| row.snooze(at("2027-01-15T15:00:00Z"), at(NOON)).unwrap(), Pending),
@@ -371,7 +398,7 @@ fn a_task_that_is_reopened_while_it_is_told_of_is_told_of_once() {
     assert_eq!(rows.told(1).0, ReminderState::Cancelled);
     assert_eq!(rows.follow(Some(&plan), "2027-01-15T10:00:02Z"), [1]);
     assert_eq!(rows.told(1), (ReminderState::Fired, at("2027-01-15T10:00:00Z"), 1));
-    rows.change(1, |row| row.close(true, at("2027-01-15T10:00:03Z")).unwrap());
+    rows.change(1, |row| row.close(FiringEnd::Sent, at("2027-01-15T10:00:03Z")).unwrap());
     assert_eq!(rows.told(1).0, ReminderState::Sent);
 }
 
@@ -380,9 +407,9 @@ fn numbers_that_shift_give_nothing_twice() {
     let (early, late) = (before(3_600), before(1_800));
     let mut rows = Rows::of(NOON, &[early, late.clone(), before(0)]);
     rows.fire(1, 1, "2027-01-15T11:00:00Z");
-    rows.change(1, |row| row.close(true, at("2027-01-15T11:00:05Z")).unwrap());
+    rows.change(1, |row| row.close(FiringEnd::Sent, at("2027-01-15T11:00:05Z")).unwrap());
     rows.fire(2, 2, HALF_PAST_ELEVEN);
-    rows.change(2, |row| row.close(true, at("2027-01-15T11:30:05Z")).unwrap());
+    rows.change(2, |row| row.close(FiringEnd::Sent, at("2027-01-15T11:30:05Z")).unwrap());
     rows.change(3, |row| row.snooze(at("2027-01-15T13:00:00Z"), at("2027-01-15T11:31:00Z")).unwrap());
 
     // The first one goes, so the second becomes the first, and the third the second.

@@ -6,7 +6,7 @@ use crate::support::at;
 use chrono::TimeDelta;
 use docket_domain::ReminderState::{Fired, Pending};
 use docket_domain::reminder::{Fire, follow};
-use docket_domain::{Instant, Planned, ReminderId, ReminderNumber, TaskId, TaskReminder, UserId};
+use docket_domain::{FiringEnd, Instant, Planned, ReminderId, ReminderNumber, TaskId, TaskReminder, UserId};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -30,17 +30,18 @@ enum Step {
     Plan(Vec<i64>),
     Over,
     Fire(usize),
-    Close(usize, bool),
+    Close(usize, FiringEnd),
     Snooze(usize, i64),
     Dismiss(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let end = prop::sample::select(vec![FiringEnd::Sent, FiringEnd::Failed, FiringEnd::CalledOff]);
     let step = prop_oneof![
         3 => prop::collection::vec(0..6_i64, 0..5).prop_map(Step::Plan),
         1 => Just(Step::Over),
         3 => (0..4_usize).prop_map(Step::Fire),
-        2 => (0..4_usize, any::<bool>()).prop_map(|(one, sent)| Step::Close(one, sent)),
+        2 => (0..4_usize, end).prop_map(|(one, end)| Step::Close(one, end)),
         1 => (0..4_usize, 0..6_i64).prop_map(|(one, until)| Step::Snooze(one, until)),
         1 => (0..4_usize).prop_map(Step::Dismiss),
     ];
@@ -78,8 +79,8 @@ proptest! {
                         Fire::NotYet | Fire::Over => None,
                     }
                 }).into_iter().collect()),
-                Step::Close(one, sent) => {
-                    (None, rows.get(*one).and_then(|row| row.clone().close(*sent, now)).into_iter().collect())
+                Step::Close(one, end) => {
+                    (None, rows.get(*one).and_then(|row| row.clone().close(*end, now)).into_iter().collect())
                 }
                 Step::Snooze(one, until) => {
                     (None, rows.get(*one).and_then(|row| row.clone().snooze(hour(*until), now).ok()).into_iter().collect())

@@ -3,6 +3,7 @@
 use super::*;
 
 const REASON: &str = "waits: the task has changed, and its reminders have not followed yet";
+const UNSURE: &str = "waits: the tasks could not be asked";
 
 fn seconds(seconds: i64) -> TimeDelta {
     TimeDelta::seconds(seconds)
@@ -13,12 +14,31 @@ async fn changed(config: Config) -> (World, ReminderNotice) {
     let world = World::with(config).await;
     let due = notice(1);
     world.due(&due).await;
-    world.others.behind.lock().unwrap().insert(due.reminder_id);
+    says(&world, &due, Standing::Behind { changed: None });
     (world, due)
 }
 
+fn says(world: &World, due: &ReminderNotice, standing: Standing) {
+    world.others.unclear.lock().unwrap().insert(due.reminder_id, standing);
+}
+
 fn followed(world: &World, due: &ReminderNotice) {
-    world.others.behind.lock().unwrap().remove(&due.reminder_id);
+    says(world, due, Standing::Stands);
+}
+
+/// Looks at one message until it is sent; answers after how many seconds it was looked at.
+async fn looks(world: &World) -> Vec<i64> {
+    let start = world.clock.now();
+    let mut looks = Vec::new();
+    while !sent(world).await {
+        world.turn().await;
+        let waited = (world.clock.now() - start).num_seconds();
+        assert!(waited <= 600, "{:?}", world.rows().await);
+        looks.push(waited);
+        let next = world.rows().await[0].next_attempt;
+        next.into_iter().for_each(|next| world.clock.turn(next - world.clock.now()));
+    }
+    looks
 }
 
 async fn sent(world: &World) -> bool {
@@ -58,18 +78,92 @@ async fn it_is_cancelled_when_they_have_followed_and_it_does_not_stand() {
 #[tokio::test]
 async fn it_goes_out_in_the_end_and_is_asked_for_less_and_less_often() {
     let (world, _) = changed(Config::default()).await;
-    let start = world.clock.now();
-    let mut looks = Vec::new();
-    while !sent(&world).await {
-        world.turn().await;
-        let waited = (world.clock.now() - start).num_seconds();
-        assert!(waited <= 60, "{:?}", world.rows().await);
-        looks.push(waited);
-        let next = world.rows().await[0].next_attempt;
-        next.into_iter().for_each(|next| world.clock.turn(next - world.clock.now()));
-    }
-    assert_eq!(looks, [0, 1, 2, 4, 8, 16, 26, 36, 46, 56, 60]);
+    assert_eq!(looks(&world).await, [0, 1, 2, 4, 8, 16, 26, 36, 46, 56, 60]);
     assert_eq!(world.email.take().len(), 1);
+}
+
+/// The reminders were away for longer than it would wait, and have yet to hear what they missed.
+#[tokio::test]
+async fn the_time_counts_from_the_change_of_the_task() {
+    let (world, due) = changed(Config::default()).await;
+    world.others.away.store(true, Ordering::SeqCst);
+    world.turn().await;
+    let moved = world.clock.now() + seconds(88);
+    world.clock.turn(seconds(90));
+    world.others.away.store(false, Ordering::SeqCst);
+    says(&world, &due, Standing::Behind { changed: Some(moved) });
+    assert_eq!(looks(&world).await, [0, 2, 6, 14, 24, 34, 44, 54, 58]);
+}
+
+#[tokio::test]
+async fn it_waits_once_however_long_ago_the_task_has_changed() {
+    let (world, due) = changed(Config::default()).await;
+    world.clock.turn(seconds(300));
+    says(&world, &due, Standing::Behind { changed: Some(world.clock.now() - seconds(200)) });
+    world.turn().await;
+    let row = &world.rows().await[0];
+    assert_eq!((row.state, row.reason.as_deref()), (DeliveryState::Pending, Some(REASON)));
+    world.clock.turn(seconds(10));
+    world.others.fallen.lock().unwrap().insert(due.reminder_id);
+    world.turn().await;
+    assert_eq!(
+        world.states().await,
+        [(Way::Email, DeliveryState::Cancelled)],
+        "they have heard of it meanwhile"
+    );
+
+    let (world, _) = changed(Config::default()).await;
+    world.clock.turn(seconds(300));
+    assert_eq!(looks(&world).await, [0, 10]);
+}
+
+#[tokio::test]
+async fn a_task_that_changes_again_and_again_keeps_it_no_longer_than_anything_is_tried() {
+    let (world, due) = changed(Config { give_up_seconds: 120, ..Config::default() }).await;
+    let start = world.clock.now();
+    while !sent(&world).await {
+        says(&world, &due, Standing::Behind { changed: Some(world.clock.now()) });
+        world.turn().await;
+        assert!(world.clock.now() <= start + seconds(120), "{:?}", world.rows().await);
+        world.clock.turn(seconds(1));
+    }
+    assert_eq!(world.rows().await[0].finish_time, Some(start + seconds(120)));
+}
+
+#[tokio::test]
+async fn while_the_tasks_can_not_be_asked_reminders_go_out_after_the_same_time() {
+    let world = World::new().await;
+    let due = notice(1);
+    world.due(&due).await;
+    says(&world, &due, Standing::Unsure);
+    world.turn().await;
+    let row = &world.rows().await[0];
+    assert_eq!((row.state, row.reason.as_deref()), (DeliveryState::Pending, Some(UNSURE)));
+    let other = notice(2);
+    world.due(&other).await;
+    world.turn().await;
+    assert_eq!(world.told(&other).await.len(), 1, "nothing else is held back");
+    world.email.take();
+
+    let (world, due) = changed(Config::default()).await;
+    says(&world, &due, Standing::Unsure);
+    assert_eq!(looks(&world).await.last(), Some(&60));
+    assert_eq!(world.email.take().len(), 1);
+}
+
+/// What was under way when its sender was killed may be out already.
+#[tokio::test]
+async fn what_may_have_gone_out_does_not_wait() {
+    for standing in [Standing::Behind { changed: None }, Standing::Unsure] {
+        let (world, due) = changed(Config::default()).await;
+        says(&world, &due, standing);
+        let now = world.clock.now();
+        let claimed = world.store.deliveries_claim(&[(Way::Email, 10)], now, now + seconds(30)).await;
+        assert_eq!(claimed.unwrap().len(), 1);
+        world.clock.turn(seconds(30));
+        world.turn().await;
+        assert!(sent(&world).await, "{standing:?}");
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A ledger in memory, and everything around it made of fakes: clock, channels, owner of the reminders, tasks.
 
 mod behind;
+mod called_off;
 mod channels;
 mod config;
 mod digests;
@@ -127,8 +128,8 @@ impl Channel for Fake {
 pub(crate) struct Others {
     pub(crate) away: AtomicBool,
     pub(crate) fallen: Mutex<HashSet<ReminderId>>,
-    /// Those whose tasks have changed, and nobody has told the owner.
-    pub(crate) behind: Mutex<HashSet<ReminderId>>,
+    /// Those that do not simply stand.
+    pub(crate) unclear: Mutex<HashMap<ReminderId, Standing>>,
     pub(crate) questions: AtomicUsize,
     pub(crate) agenda: Mutex<Agenda>,
 }
@@ -147,11 +148,9 @@ impl Others {
 impl Owner for Others {
     async fn standing(&self, firings: &[ReminderId]) -> Result<HashMap<ReminderId, Standing>, Away> {
         self.there()?;
-        let (fallen, behind) = (self.fallen.lock().unwrap(), self.behind.lock().unwrap());
-        let standing = |firing: &ReminderId| match behind.contains(firing) {
-            true => (*firing, Standing::Behind),
-            false => (*firing, Standing::Stands),
-        };
+        let (fallen, unclear) = (self.fallen.lock().unwrap(), self.unclear.lock().unwrap());
+        let standing =
+            |firing: &ReminderId| (*firing, unclear.get(firing).copied().unwrap_or(Standing::Stands));
         Ok(firings.iter().filter(|firing| !fallen.contains(firing)).map(standing).collect())
     }
 }
@@ -311,6 +310,13 @@ impl World {
         };
         events.iter().map(told).collect()
     }
+
+    /// Of each event of a task, whether it says that the reminder was called off.
+    pub(crate) async fn called_off(&self, notice: &ReminderNotice) -> Vec<bool> {
+        let key = notice.task_id.to_string();
+        let events = self.store.outbox_of("task-events", &key, 0, 100).await.unwrap();
+        events.iter().map(|event| reminder_event::decode(&event.payload).unwrap().called_off).collect()
+    }
 }
 
 pub(crate) fn alice() -> UserId {
@@ -343,6 +349,7 @@ pub(crate) fn notice(number: u64) -> ReminderNotice {
         fire_time: Some(moment),
         channels: Vec::new(),
         outcomes: Vec::new(),
+        called_off: false,
     }
 }
 

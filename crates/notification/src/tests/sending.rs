@@ -233,6 +233,7 @@ async fn what_does_not_stand_any_more_is_not_sent() {
     assert_eq!(world.email.take(), [""; 0]);
     assert_eq!(world.told(&due).await, told(FAILED, &[(Way::Email, "Cancelled")]));
     assert_eq!(world.rows().await[0].reason.as_deref(), Some("the reminder does not stand any more"));
+    assert_eq!(world.called_off(&due).await, [true]);
 }
 
 #[tokio::test]

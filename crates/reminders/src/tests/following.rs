@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use docket_domain::ReminderState::{Cancelled, Dismissed, Failed, Fired, Pending, Sent};
-use docket_domain::{Due, Instant, ReminderId, Task, TimeDelta};
+use docket_domain::{Due, FiringEnd, Instant, ReminderId, Task, TimeDelta};
 use docket_sidecar::{Delivery, HandlerError};
 use docket_store::Error;
 use docket_store::inbox::Arrival;
@@ -12,16 +12,19 @@ use uuid::Uuid;
 
 use super::world::{World, alice, content, due_in, morning};
 
-/// An event that says how a firing ended.
-pub(crate) fn ended(world: &World, task: &Task, firing: ReminderId, sent: bool) -> Delivery {
-    let kind = if sent { "com.todo.reminder.sent" } else { "com.todo.reminder.failed" };
+/// An event that says how a firing of the task's version ended.
+pub(crate) fn ended(world: &World, task: &Task, firing: ReminderId, end: FiringEnd) -> Delivery {
+    let kind = match end {
+        FiringEnd::Sent => "com.todo.reminder.sent",
+        FiringEnd::Failed | FiringEnd::CalledOff => "com.todo.reminder.failed",
+    };
     world.delivery(kind, &task.id.to_string(), |id| {
         reminder_event::encode(&ReminderNotice {
             id,
             reminder_id: firing,
             task_id: task.id,
             user_id: alice(),
-            task_version: 1,
+            task_version: task.version,
             number: docket_domain::ReminderNumber::new(1).unwrap(),
             title: "Water the plants".to_owned(),
             priority: task.content.priority,
@@ -31,6 +34,7 @@ pub(crate) fn ended(world: &World, task: &Task, firing: ReminderId, sent: bool) 
             fire_time: Some(morning()),
             channels: Vec::new(),
             outcomes: Vec::new(),
+            called_off: end == FiringEnd::CalledOff,
         })
     })
 }
@@ -111,7 +115,7 @@ async fn a_batch_costs_as_many_statements_as_one_event() {
 
 #[tokio::test]
 async fn a_firing_ends_as_it_is_told() {
-    for (sent, expect) in [(true, Sent), (false, Failed)] {
+    for (end, expect) in [(FiringEnd::Sent, Sent), (FiringEnd::Failed, Failed)] {
         let mut world = World::new().await;
         let task = world.task(due_in(60)).await;
         world.turn().await;
@@ -119,15 +123,67 @@ async fn a_firing_ends_as_it_is_told() {
         world.trigger(&world.scheduler.alarms()[0]).await.unwrap();
         let firing = world.row().await.firing.unwrap().id;
         let other = ReminderId::from_uuid(uuid::Uuid::from_u128(77));
-        world.hear(&[ended(&world, &task, other, sent)]).await;
+        world.hear(&[ended(&world, &task, other, end)]).await;
         assert_eq!(world.row().await.state, Fired, "it was another firing");
-        world.hear(&[ended(&world, &task, firing, sent)]).await;
+        world.hear(&[ended(&world, &task, firing, end)]).await;
         assert_eq!(world.row().await.state, expect);
         // In one batch with what comes after it.
         let moved = world.moved(&task, Due::At(morning() + TimeDelta::hours(1)));
-        world.hear(&[ended(&world, &task, firing, sent), world.event(&moved)]).await;
+        world.hear(&[ended(&world, &task, firing, end), world.event(&moved)]).await;
         assert_eq!(world.row().await.state, Pending);
     }
+}
+
+/// A world whose reminder was fired, and the firing.
+async fn fired() -> (World, Task, ReminderId) {
+    let mut world = World::new().await;
+    let task = world.task(due_in(60)).await;
+    world.turn().await;
+    world.clock.pass(60);
+    world.trigger(&world.scheduler.alarms()[0]).await.unwrap();
+    let firing = world.row().await.firing.unwrap().id;
+    (world, task, firing)
+}
+
+#[tokio::test]
+async fn what_is_called_off_before_the_end_of_the_task_is_heard_is_set_again_when_that_is_reopened() {
+    let (world, task, firing) = fired().await;
+    world.hear(&[ended(&world, &task, firing, FiringEnd::CalledOff)]).await;
+    assert_eq!(
+        world.states().await,
+        [Cancelled],
+        "not set again while the task is not heard to have changed"
+    );
+    let completed = world.change(task.complete(morning()).unwrap()).await;
+    assert_eq!(world.states().await, [Cancelled]);
+    world.change(completed.reopen(morning()).unwrap()).await;
+    let row = world.row().await;
+    assert_eq!((row.state, row.generation, row.firing), (Pending, 2, None));
+}
+
+#[tokio::test]
+async fn what_is_called_off_after_the_task_was_reopened_is_set_again_at_once() {
+    let (world, task, firing) = fired().await;
+    let completed = world.change(task.complete(morning()).unwrap()).await;
+    assert_eq!(world.states().await, [Cancelled]);
+    world.change(completed.reopen(morning()).unwrap()).await;
+    assert_eq!(world.states().await, [Fired], "its message may be out");
+    world.hear(&[ended(&world, &task, firing, FiringEnd::CalledOff)]).await;
+    assert_eq!(world.states().await, [Pending]);
+    // And not while the task is over.
+    let (world, task, firing) = fired().await;
+    world.change(task.complete(morning()).unwrap()).await;
+    world.hear(&[ended(&world, &task, firing, FiringEnd::CalledOff)]).await;
+    assert_eq!(world.states().await, [Cancelled]);
+}
+
+#[tokio::test]
+async fn what_failed_is_not_set_again_by_a_change_that_does_not_move_it() {
+    let (world, task, firing) = fired().await;
+    world.hear(&[ended(&world, &task, firing, FiringEnd::Failed)]).await;
+    let completed = world.change(task.complete(morning()).unwrap()).await;
+    world.change(completed.reopen(morning()).unwrap()).await;
+    assert_eq!(world.states().await, [Failed]);
 }
 
 #[tokio::test]
@@ -198,7 +254,11 @@ async fn a_task_that_is_for_it_alone_is_heard_whatever_the_inbox_says() {
     assert_eq!(world.row().await, row, "once");
     let completed = world.change(created.after.complete(morning()).unwrap()).await;
     world.hear(&[again(4, Some("reminders"))]).await;
-    assert_eq!((world.states().await, completed.version), (vec![Cancelled], 2), "versions have the last word");
+    assert_eq!(
+        (world.states().await, completed.version),
+        (vec![Cancelled], 2),
+        "versions have the last word"
+    );
 }
 
 #[tokio::test]

@@ -184,7 +184,7 @@ async fn what_its_state_forbids_is_refused() {
     let mut world = World::new().await;
     let task = world.task(due_in(60)).await;
     let firing = fire(&mut world).await;
-    world.hear(&[super::following::ended(&world, &task, firing, true)]).await;
+    world.hear(&[super::following::ended(&world, &task, firing, docket_domain::FiringEnd::Sent)]).await;
     let refused = async |outcome: Result<TaskReminder, Status>, state: &str| {
         let status = outcome.unwrap_err();
         let info = status.get_details_error_info().unwrap();
@@ -205,7 +205,7 @@ async fn what_was_given_is_not_given_again_for_a_task_that_is_over() {
     let mut world = World::new().await;
     let task = world.task(due_in(60)).await;
     let firing = fire(&mut world).await;
-    world.hear(&[super::following::ended(&world, &task, firing, true)]).await;
+    world.hear(&[super::following::ended(&world, &task, firing, docket_domain::FiringEnd::Sent)]).await;
     world.change(task.complete(morning()).unwrap()).await;
     let status = snooze(&world, &task, in_an_hour()).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::FailedPrecondition, "REMINDER_STATE"));

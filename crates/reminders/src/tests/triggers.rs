@@ -234,7 +234,7 @@ async fn a_task_that_is_completed_in_the_second_of_its_reminder_has_none() {
     assert_eq!(world.row().await.state, Cancelled);
     assert_eq!(world.store.reminders_standing(&[firing]).await.unwrap(), []);
     // What was sent nevertheless, was sent.
-    world.hear(&[super::following::ended(&world, &task, firing, true)]).await;
+    world.hear(&[super::following::ended(&world, &task, firing, docket_domain::FiringEnd::Sent)]).await;
     assert_eq!(world.row().await.state, Sent);
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use docket_domain::source::{Clock, Ids};
@@ -26,6 +27,12 @@ const TASKS: u64 = 500;
 
 /// How many tasks are given together, with all that their events say.
 const EVENTS: usize = 100;
+
+/// With more events in the outbox than this, no more are put into it.
+const MOST_WAITING: u64 = 2_000;
+
+/// How long to wait before looking again whether there are fewer.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// `docket remind refill`: whether `reminders` has heard of every task.
 pub async fn run(config: &Config, asked: &args::Refill, format: Format) -> anyhow::Result<bool> {
@@ -190,12 +197,23 @@ impl Refill {
             summary.tasks += page.len() as u64;
             let since = self.clock.now().checked_sub_signed(order.grace).unwrap_or(Instant::MIN_UTC);
             for late in self.late(page).await?.chunks(EVENTS) {
+                if !order.dry_run {
+                    self.room().await?;
+                }
                 for behind in self.give(late, since, order.dry_run).await? {
                     summary.add(&behind);
                     tell(&behind)?;
                 }
             }
         }
+    }
+
+    /// Waits until the outbox is short: what callers change must not wait for all that is given again.
+    async fn room(&self) -> anyhow::Result<()> {
+        while self.tasks.outbox_depth().await.context("the outbox cannot be read")? > MOST_WAITING {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// Those of a page whose version `reminders` has not heard of, and that it has to do with.

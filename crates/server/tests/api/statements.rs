@@ -211,7 +211,7 @@ async fn a_service_asks_about_many_tasks_in_one_statement() {
 /// On one thread: the relay counts its pass in the same breath in which its statement ends, so that the two numbers
 /// belong together whenever this test reads them.
 #[tokio::test(flavor = "current_thread")]
-async fn an_idle_relay_sends_one_statement_a_second() {
+async fn an_idle_relay_sends_one_statement_each_time_it_looks() {
     const PASSES: u64 = 3;
     // Alone: what the other targets do in between is counted, too.
     let api = Api::start_with(|config| {
@@ -225,5 +225,4 @@ async fn an_idle_relay_sends_one_statement_a_second() {
     let before = api.statements.count();
     let last = relay.wait_for(|status| status.passes >= first + PASSES).await.unwrap().passes;
     assert_eq!(api.statements.count() - before, last - first, "statements for as many passes");
-    assert_eq!(docket_outbox::Config::default().poll_ms, 1_000, "a pass a second");
 }

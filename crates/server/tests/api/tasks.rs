@@ -382,6 +382,8 @@ async fn a_service_is_told_which_tasks_are_open_and_in_which_version() {
         answer.open_tasks.iter().map(|task| (task.task_id.as_str(), task.version)).collect();
     told.sort_unstable();
     assert_eq!(told, [(all[0], 1), (all[1], 2)], "neither what is over nor what nobody knows, and each once");
+    let since = |id: &str| answer.open_tasks.iter().find(|task| task.task_id == id).unwrap().update_time;
+    assert_eq!([since(all[0]), since(all[1])], [open.update_time, renamed.update_time]);
     for (wrong, fields) in [(&[][..], "task_ids"), (&["7"], "task_ids[0]")] {
         assert_eq!(fields_at_fault(&check(wrong).await.unwrap_err()), [fields]);
     }

@@ -1,5 +1,5 @@
-//! The reminders do not hear what becomes of tasks, while the moments of these come: what is over is not reminded of, and what
-//! has changed is reminded of once.
+//! The reminders do not hear what becomes of tasks, while the moments of these come: what is over is not reminded of until it is
+//! reopened, and what has changed is reminded of once.
 
 use docket_domain::TimeDelta;
 use docket_proto::v1;
@@ -64,6 +64,11 @@ async fn what_is_over_is_not_reminded_of(storage: Storage) {
     stack.settled().await;
     olivia.expect_ledger(&task, &[(Channel::Email, Sent::Cancelled)]).await;
     assert_eq!(mails(mail, &olivia).await, 0);
+    // Its moment has just passed, so that it comes at once.
+    let request = v1::ReopenTaskRequest { task_id: task.task_id.clone(), ..Default::default() };
+    olivia.user.tasks().reopen_task(request).await.unwrap();
+    olivia.expect_reminders(&task, &[State::Sent]).await;
+    assert_eq!(mails(mail, &olivia).await, 1);
 }
 
 async fn what_has_changed_waits_until_the_reminders_have_followed(storage: Storage) {
@@ -110,6 +115,25 @@ async fn what_has_changed_goes_out_in_the_end(storage: Storage) {
     assert_eq!(mails(mail, &rupert).await, 1);
 }
 
+/// What is asked about tasks goes to an app that does not exist.
+async fn without_the_tasks_reminders_are_late_and_come(storage: Storage) {
+    let mail = Mail::shared().await;
+    let stack = stack(mail)
+        .storage(&storage)
+        .env("DOCKET_NOTIFICATION__TASKS_APP_ID", "nobody")
+        .env("DOCKET_NOTIFICATION__BEHIND_SECONDS", "2")
+        .start()
+        .await;
+    let severin = Person::of(&stack, "severin").await;
+    let task = severin.user.create(reminded_at("Call the plumber", &[ahead(2_000)])).await;
+    let rows = severin.expect_ledger(&task, &[(Channel::Email, Sent::Sent)]).await;
+    let [row] = rows.as_slice() else { panic!("{rows:?}") };
+    let waited = instant(row.finish_time) - instant(row.remind_time);
+    assert!(waited >= TimeDelta::seconds(2) && row.attempts >= 2, "{row:?}");
+    severin.expect_reminders(&task, &[State::Sent]).await;
+    assert_eq!(mails(mail, &severin).await, 1);
+}
+
 /// Each with a stack of its own, at the same time: most of it is waiting.
 async fn what_they_have_not_heard_is_found_out(storage: Storage) {
     let another = async || match &storage {
@@ -120,6 +144,7 @@ async fn what_they_have_not_heard_is_found_out(storage: Storage) {
         what_is_over_is_not_reminded_of(another().await),
         what_has_changed_waits_until_the_reminders_have_followed(another().await),
         what_has_changed_goes_out_in_the_end(another().await),
+        without_the_tasks_reminders_are_late_and_come(another().await),
     );
 }
 

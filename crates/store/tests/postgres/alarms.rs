@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 
-use docket_domain::{Due as TaskDue, ReminderState, TaskId};
+use docket_domain::{Due as TaskDue, FiringEnd, ReminderState, TaskId};
 use docket_store::reminders::{Due, Set, TaskSnapshot};
 use docket_store::{Error, Schema, Store, Stores};
 use docket_testkit::{Database, PATIENCE, Postgres, wait_for};
@@ -123,7 +123,14 @@ async fn who_follows_fires_and_closes_in_opposite_orders_never_waits_in_a_circle
                         learn(&store, &moved.collect::<Vec<_>>()).await.unwrap();
                     }
                     1 => drop(fire(&store, Due::Named(named()), at(100), 0).await),
-                    2 => drop(close(&store, &order, round % 2 == 0).await),
+                    2 => {
+                        let end = match round % 3 {
+                            0 => FiringEnd::Sent,
+                            1 => FiringEnd::Failed,
+                            _ => FiringEnd::CalledOff,
+                        };
+                        close(&store, &order, end).await;
+                    }
                     3 => drop(fire(&store, Due::Until(at(100)), at(100), 5).await),
                     4 => {
                         store.reminders_armed(&named(), "one").await.unwrap();
@@ -259,7 +266,7 @@ async fn what_is_locked_is_seen_with_what_became_of_its_task() {
     learn(&stores[0], &tasks).await.unwrap();
     let sent: Vec<Set> = (1..=40).map(|task| (id(task), number(1), 1)).collect();
     fire(&stores[0], Due::Named(sent), at(11), 0).await;
-    close(&stores[0], &(1..=40).collect::<Vec<_>>(), true).await;
+    close(&stores[0], &(1..=40).collect::<Vec<_>>(), FiringEnd::Sent).await;
     let (completing, store) = (stores[0].clone(), stores[1].clone());
     let completes = tokio::spawn(async move {
         for task in 1..=40 {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use docket_domain::reminder::Fire;
-use docket_domain::{Instant, ReminderState, TaskId, TaskReminder, TimeDelta};
+use docket_domain::{FiringEnd, Instant, ReminderState, TaskId, TaskReminder, TimeDelta};
 use docket_store::outbox::NewEvent;
 use docket_store::reminders::{Alarm, Due, Set, Standing, TaskSnapshot, Tick};
 use docket_store::{Error, Schema, Store};
@@ -71,7 +71,7 @@ pub(crate) async fn what_is_due_is_fired_once(data: &Data) {
 }
 
 /// Ends firings as the handler of what was sent does; answers how many had not ended before.
-pub(crate) async fn close(store: &Store, firings: &[u128], sent: bool) -> usize {
+pub(crate) async fn close(store: &Store, firings: &[u128], end: FiringEnd) -> usize {
     let firings = firings.to_vec();
     let closed: Result<usize, Error> = store
         .transaction(move |tx| {
@@ -80,7 +80,7 @@ pub(crate) async fn close(store: &Store, firings: &[u128], sent: bool) -> usize 
                 let tasks: Vec<TaskId> = firings.iter().map(|number| id(*number)).collect();
                 let known = tx.reminders_known(&tasks).await?;
                 let rows = known.values().flat_map(|known| known.reminders.iter());
-                let rows: Vec<_> = rows.filter_map(|row| row.clone().close(sent, at(50))).collect();
+                let rows: Vec<_> = rows.filter_map(|row| row.clone().close(end, at(50))).collect();
                 tx.reminders_put(&known, &[], &rows).await?;
                 Ok(rows.len())
             })
@@ -132,9 +132,9 @@ pub(crate) async fn a_firing_stands_until_it_has_ended_and_is_published_until_th
     assert!(unclosed(&store, 20, 30, 9).await.is_empty(), "both were published again");
     assert!(!tick(20).await.unclosed && tick(21).await.unclosed);
     // What was sent before it was cancelled was sent.
-    assert_eq!(close(&store, &[1, 4, 9], true).await, 2);
-    assert_eq!(close(&store, &[1, 4], false).await, 0, "it has ended");
-    assert_eq!(close(&store, &[2], false).await, 1);
+    assert_eq!(close(&store, &[1, 4, 9], FiringEnd::Sent).await, 2);
+    assert_eq!(close(&store, &[1, 4], FiringEnd::Failed).await, 0, "it has ended");
+    assert_eq!(close(&store, &[2], FiringEnd::Failed).await, 1);
     for (task, state) in [(1, ReminderState::Sent), (4, ReminderState::Sent), (2, ReminderState::Failed)] {
         assert_eq!(first(&store, task).await.state, state, "{task}");
     }
