@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// How often the time between two looks at an empty outbox doubles.
 const IDLE_DOUBLINGS: u32 = 2;
 
+/// No longer than that on this account, in milliseconds: events of a process that does not announce them are found by a look.
+const LONGEST_IDLE_MS: u64 = 5_000;
+
 /// When an event may leave the outbox.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -32,7 +35,7 @@ pub struct Config {
     pub calls_in_flight: usize,
     /// How often the outbox is looked at when nobody says that there is something in it, in milliseconds: 10 to 60,000;
     /// three times in a lease at least. One that is found empty again and again is looked at less often, down to a quarter
-    /// of that.
+    /// of that, or every five seconds.
     pub poll_ms: u64,
     /// How long a published event waits for its receipts before it is published again, in milliseconds; longer, up to
     /// four times as long, when it was in vain before. Should exceed what a handler may take with all its attempts.
@@ -105,7 +108,8 @@ impl Config {
 
     /// How long to wait for a word of new events, when the outbox was found empty so often in a row.
     pub(crate) fn poll(&self, empty: u32) -> Duration {
-        Duration::from_millis(self.poll_ms.saturating_mul(1 << empty.saturating_sub(1).min(IDLE_DOUBLINGS)))
+        let longer = self.poll_ms.saturating_mul(1 << empty.saturating_sub(1).min(IDLE_DOUBLINGS));
+        Duration::from_millis(longer.min(LONGEST_IDLE_MS).max(self.poll_ms))
     }
 
     /// How long to wait for the receipts of an event that was published so often before.
@@ -157,6 +161,10 @@ mod tests {
     fn an_empty_outbox_is_looked_at_less_and_less_often_down_to_a_quarter() {
         let config = Config { poll_ms: 1_000, ..Config::default() };
         assert_eq!([0, 1, 2, 3, 4, u32::MAX].map(|empty| config.poll(empty).as_secs()), [1, 1, 2, 4, 4, 4]);
+        for (poll_ms, longest) in [(2_000, 5_000), (60_000, 60_000)] {
+            let config = Config { poll_ms, ..Config::default() };
+            assert_eq!(u128::from(longest as u64), config.poll(9).as_millis());
+        }
     }
 
     #[test]

@@ -142,10 +142,13 @@ impl Relay {
         let listening = (!self.topics.is_empty()).then(|| listen(self.store.clone(), self.name));
         let _listening = listening.map(|listening| AbortOnDropHandle::new(tokio::spawn(listening)));
         self.work(stop).await;
+        self.leave().await;
+    }
+
+    /// Gives everything back: the others need not wait for the lease to end, nor for their next poll.
+    async fn leave(&mut self) {
         let has_others = self.membership.has_others();
-        // The others need not wait for the lease to end.
         self.membership.leave().await;
-        // Nor for their next poll.
         if has_others && let Err(error) = self.store.outbox_announce(self.name).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "the others find out by themselves");
         }
@@ -214,7 +217,7 @@ impl Relay {
         let long = self.silent.is_some_and(|since| since.elapsed() >= self.config.lease());
         if long && self.membership.is_leased() {
             tracing::warn!("the sidecar does not answer: others take over this relay's part of the outbox");
-            self.membership.leave().await;
+            self.leave().await;
             self.waiting = Waiting::default();
             self.answered = None;
         }
@@ -233,7 +236,11 @@ impl Relay {
         }
         if self.membership.has_others() && self.store.outbox_take_appended() {
             // Some may be in their shards. This costs no request anything, and all that were committed meanwhile little.
-            self.store.outbox_announce(self.name).await?;
+            if let Err(error) = self.store.outbox_announce(self.name).await {
+                // Once more, when the database is back.
+                self.store.outbox_appended();
+                return Err(error.into());
+            }
         }
         let outcome = self.pass(stop).await;
         if !self.membership.is_member() {

@@ -86,8 +86,10 @@ pub fn decode(bytes: &[u8]) -> Result<TaskEvent, DecodeError> {
     if message.sequence < 1 {
         v.add("sequence", "must be 1 or more");
     }
-    let before = received.previous.and_then(ObjectText::of);
-    let after = received.payload.and_then(ObjectText::of);
+    let object =
+        |text: Option<&RawValue>| text.map_or(Ok(None), ObjectText::of).map_err(DecodeError::Malformed);
+    let before = object(received.previous)?;
+    let after = object(received.payload)?;
     if after.is_none() {
         v.add("payload", "is required");
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Deserialize;
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -16,9 +17,13 @@ impl ObjectText {
         serde_json::from_slice(bytes)
     }
 
-    /// The text, when it is that of an object.
-    pub(crate) fn of(text: &RawValue) -> Option<Self> {
-        text.get().starts_with('{').then(|| Self(text.to_owned()))
+    /// The text, when it is that of an object; an error when nobody could read it again.
+    pub(crate) fn of(text: &RawValue) -> Result<Option<Self>, serde_json::Error> {
+        if !text.get().starts_with('{') {
+            return Ok(None);
+        }
+        serde_json::from_str::<Readable>(text.get())?;
+        Ok(Some(Self(text.to_owned())))
     }
 
     /// The fields.
@@ -30,7 +35,8 @@ impl ObjectText {
 impl<'de> Deserialize<'de> for ObjectText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <&RawValue>::deserialize(deserializer)?;
-        Self::of(text).ok_or_else(|| serde::de::Error::custom("not a JSON object"))
+        let object = Self::of(text).map_err(serde::de::Error::custom)?;
+        object.ok_or_else(|| serde::de::Error::custom("not a JSON object"))
     }
 }
 
@@ -45,5 +51,57 @@ impl PartialEq for ObjectText {
     fn eq(&self, other: &Self) -> bool {
         self.0.get() == other.0.get()
             || matches!((self.fields(), other.fields()), (Ok(fields), Ok(others)) if fields == others)
+    }
+}
+
+/// Any JSON that can be read. What is only passed over may have half of a surrogate pair, a number out of range, or a depth
+/// without end.
+struct Readable;
+
+impl<'de> Deserialize<'de> for Readable {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Readable {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Self, A::Error> {
+        while fields.next_entry::<Self, Self>()?.is_some() {}
+        Ok(self)
     }
 }

@@ -275,6 +275,30 @@ fn fields_of_later_versions_are_passed_over_but_kept() {
 }
 
 #[test]
+fn what_nobody_could_read_again_is_not_carried_on() {
+    let golden = String::from_utf8(golden("completed_recurring")).unwrap();
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    for (value, readable) in [
+        ("\"\\ud83c\\udfe0\"", true),
+        ("1e300", true),
+        ("\"\\ud800\"", false),
+        ("1e999", false),
+        (&deep, false),
+    ] {
+        for object in ["payload", "previous"] {
+            let start = golden.find(&format!("\"{object}\"")).unwrap();
+            let open = start + golden[start..].find('{').unwrap() + 1;
+            let event = format!("{}\"colour\": {value}, {}", &golden[..open], &golden[open..]);
+            match decode(event.as_bytes()) {
+                Ok(_) => assert!(readable, "{object}: {value}"),
+                Err(DecodeError::Malformed(_)) => assert!(!readable, "{object}: {value}"),
+                Err(other) => panic!("{object}: {value}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
 fn other_schema_versions_are_named_before_anything_else_is_looked_at() {
     for (event, expected) in [
         (json!({"schema_version": 2, "payload": 7}), 2),
