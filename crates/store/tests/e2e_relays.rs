@@ -182,6 +182,38 @@ async fn relays_share_evenly_and_each_event_is_shown_to_one() {
     assert_eq!((one.epochs(), three.epochs()), epochs);
 }
 
+/// A plan of the moment when there was nothing would read all events once for each of them.
+#[tokio::test]
+async fn events_after_a_quiet_time_are_not_read_by_a_plan_for_none() {
+    const EVENTS: u128 = 3_000;
+    let outbox = Outbox::fresh().await;
+    outbox.database.execute("VACUUM ANALYZE tasks.outbox").await;
+    let [relay] = outbox.relays(1).await.try_into().ok().unwrap();
+    // More often than PostgreSQL takes to decide whether it keeps a plan.
+    for _ in 0..20 {
+        assert_eq!(relay.heads().await.unwrap(), []);
+    }
+    outbox.fill(EVENTS).await;
+    let client = outbox.database.superuser_client().await;
+    let read = async || -> i64 {
+        let sql = "SELECT seq_tup_read FROM pg_stat_user_tables WHERE relid = 'tasks.outbox'::regclass";
+        client.query_one(sql, &[]).await.unwrap().get(0)
+    };
+    let before = read().await;
+    assert_eq!(relay.heads().await.unwrap().len(), 500);
+    // Whoever has disconnected has said what it has read.
+    drop(relay);
+    outbox.stores.close().await.unwrap();
+    let gone = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    wait_for("the store to have disconnected", PATIENCE, async || {
+        let left: i64 = client.query_one(gone, &[]).await.unwrap().get(0);
+        if left == 0 { Ok(()) } else { Err(format!("{left} connections")) }
+    })
+    .await;
+    let rows = read().await - before;
+    assert!(rows <= 10 * EVENTS as i64, "{rows} rows were read for {EVENTS} events");
+}
+
 #[tokio::test]
 async fn what_a_dead_relay_had_is_taken_over_when_its_lease_is_over() {
     let outbox = Outbox::fresh().await;

@@ -176,12 +176,6 @@ impl StackBuilder {
         self
     }
 
-    /// Puts a file into the folder in which the sidecar runs.
-    pub fn sidecar_file(mut self, name: &str, text: &str) -> Self {
-        self.daprd = self.daprd.file(name, text);
-        self
-    }
-
     /// Adds a resource of the sidecar's, in YAML.
     pub fn resource(mut self, name: &str, yaml: &str) -> Self {
         self.daprd = self.daprd.resource(name, yaml);
