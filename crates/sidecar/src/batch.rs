@@ -2,13 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
+use tokio::task::JoinError;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::config::Bulk;
 use crate::envelope::Delivery;
 use crate::incoming::Incoming;
+use crate::metadata::Metadata;
 use crate::subscriber::{BatchFailed, Patience, Subscriber};
 
 /// How far a handler has come with a batch.
@@ -19,7 +25,7 @@ pub(crate) struct Run<'a> {
     patience: &'a Patience,
     keys_in_flight: usize,
     lanes: usize,
-    batch: &'a [Incoming],
+    batch: &'a Arc<[Incoming]>,
     done: Vec<bool>,
     /// The first message of a key that could not be dealt with.
     stuck: BTreeMap<&'a str, usize>,
@@ -31,7 +37,7 @@ impl<'a> Run<'a> {
         patience: &'a Patience,
         keys_in_flight: usize,
         lanes: usize,
-        batch: &'a [Incoming],
+        batch: &'a Arc<[Incoming]>,
     ) -> Self {
         let done = vec![false; batch.len()];
         Self { subscriber, patience, keys_in_flight, lanes, batch, done, stuck: BTreeMap::new() }
@@ -65,19 +71,9 @@ impl<'a> Run<'a> {
     /// in the batch.
     async fn at_once(&mut self) -> Result<(), BatchFailed> {
         let handler = self.subscriber.handler.as_ref();
-        let event = |index: usize| Some((index, self.batch[index].event_for(handler)?));
-        let events: Vec<(usize, &Delivery)> = self.open().filter_map(event).collect();
-        let (subscriber, patience) = (self.subscriber, self.patience);
-        let part = async |part: Vec<(usize, &Delivery)>| {
-            let (indices, events): (Vec<usize>, Vec<&Delivery>) = part.into_iter().unzip();
-            let outcome = match events.len() {
-                // One by one it is just as good.
-                0 | 1 => Err(BatchFailed::Otherwise),
-                _ => subscriber.all(patience, &events).await,
-            };
-            (indices, outcome)
-        };
-        let parts = join_all(parts(events, self.lanes).into_iter().map(part)).await;
+        let event = |index: usize| Some((index, self.batch[index].event_for(handler)?.subject.as_str()));
+        let events: Vec<(usize, &str)> = self.open().filter_map(event).collect();
+        let parts = join_all(parts(events, self.lanes).into_iter().map(|part| self.part(part))).await;
         let (mut hopeless, mut otherwise) = (Vec::new(), false);
         for (indices, outcome) in parts {
             match outcome {
@@ -93,6 +89,26 @@ impl<'a> Run<'a> {
             (true, true) => Err(BatchFailed::Otherwise),
             (true, false) => Ok(()),
         }
+    }
+
+    /// Handles a part of the batch, in a task of its own: to read events keeps a core busy, and there may be others.
+    async fn part(&self, indices: Vec<usize>) -> (Vec<usize>, Result<(), BatchFailed>) {
+        if indices.len() < 2 {
+            // One by one it is just as good.
+            return (indices, Err(BatchFailed::Otherwise));
+        }
+        let (subscriber, patience) = (self.subscriber.clone(), self.patience.clone());
+        let (batch, places) = (self.batch.clone(), indices.clone());
+        let work = async move {
+            let handler = subscriber.handler.as_ref();
+            let events = places.iter().filter_map(|place| batch[*place].event_for(handler));
+            let events: Vec<&Delivery> = events.collect();
+            subscriber.all(&patience, &events).await
+        };
+        // Who does not wait for the answer any more takes the work along.
+        let outcome = AbortOnDropHandle::new(tokio::spawn(work.in_current_span())).await;
+        // It ends without an outcome when the process does.
+        (indices, outcome.unwrap_or(Err(BatchFailed::Otherwise)))
     }
 
     /// Deals with these alone, in any order.
@@ -131,18 +147,52 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Cuts events into parts, at most so many, that are worth it and have no key in common. Their order stays.
-fn parts(events: Vec<(usize, &Delivery)>, most: usize) -> Vec<Vec<(usize, &Delivery)>> {
-    let count = (events.len() / Bulk::LEAST_PART).min(most).max(1);
-    if count == 1 {
-        return vec![events];
+/// Reads the messages of a batch, those of a large one in parts at the same time, because each keeps a core busy.
+pub(crate) async fn read(
+    pubsub: &str,
+    topic: &str,
+    mut messages: Vec<(Bytes, Metadata)>,
+    lanes: usize,
+) -> Arc<[Incoming]> {
+    let count = parts_of(messages.len(), lanes);
+    let of_part = messages.len().div_ceil(count);
+    let mut under_way = Vec::with_capacity(count);
+    while messages.len() > of_part {
+        let part = messages.split_off(messages.len() - of_part);
+        let (pubsub, topic) = (pubsub.to_owned(), topic.to_owned());
+        under_way.push(tokio::task::spawn(async move { read_part(&pubsub, &topic, part) }));
     }
+    let mut batch = read_part(pubsub, topic, messages);
+    // The last part was begun first.
+    for part in under_way.into_iter().rev() {
+        match part.await.map_err(JoinError::try_into_panic) {
+            Ok(part) => batch.extend(part),
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The process ends, and with it whoever asks.
+            Err(Err(_aborted)) => std::future::pending().await,
+        }
+    }
+    batch.into()
+}
+
+fn read_part(pubsub: &str, topic: &str, messages: Vec<(Bytes, Metadata)>) -> Vec<Incoming> {
+    messages.into_iter().map(|(bytes, metadata)| Incoming::read(pubsub, topic, bytes, metadata)).collect()
+}
+
+/// Into how many parts so many messages are cut: at most so many, that are worth it.
+fn parts_of(messages: usize, most: usize) -> usize {
+    (messages / Bulk::LEAST_PART).min(most).max(1)
+}
+
+/// Cuts events, of which each has its key, into parts that have no key in common. Their order stays.
+fn parts(events: Vec<(usize, &str)>, most: usize) -> Vec<Vec<usize>> {
+    let count = parts_of(events.len(), most);
     let mut parts = vec![Vec::new(); count];
-    for event in events {
-        let mut key = DefaultHasher::new();
-        event.1.subject.hash(&mut key);
+    for (index, key) in events {
+        let mut hash = DefaultHasher::new();
+        key.hash(&mut hash);
         // The remainder is less than the number of parts.
-        parts[(key.finish() % count as u64) as usize].push(event);
+        parts[(hash.finish() % count as u64) as usize].push(index);
     }
     parts
 }

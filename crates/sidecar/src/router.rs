@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{FutureExt as _, future};
 
-use crate::batch::Run;
+use crate::batch::{self, Run};
 use crate::config::{Bulk, Config};
 use crate::fault::Refusal;
 use crate::handler::{BindingHandler, DeadLetters, JobHandler, TopicHandler};
@@ -154,9 +154,9 @@ impl Router {
 
     /// Delivers a batch; the answers are in its order.
     ///
-    /// Each handler gets all of it at once, or in a few parts that have no key in common. Where that fails, events with one subject are handled in their order, and
-    /// behind one that did not succeed the later ones are not handled at all, so that none overtakes it. Subjects do not
-    /// wait for each other, and neither do handlers.
+    /// Each handler gets all of it at once, or in a few parts that have no key in common. Where that fails, events with one
+    /// subject are handled in their order, and behind one that did not succeed the later ones are not handled at all, so
+    /// that none overtakes it. Subjects do not wait for each other, and neither do handlers.
     pub(crate) async fn deliver_all(
         &self,
         pubsub: &str,
@@ -164,9 +164,8 @@ impl Router {
         events: Vec<(Bytes, Metadata)>,
     ) -> Result<Vec<Verdict>, Refusal> {
         let handlers = self.route(pubsub, topic)?;
-        let read = |(event, metadata)| Incoming::read(pubsub, topic, event, metadata);
-        let batch: Vec<Incoming> = events.into_iter().map(read).collect();
         let lanes = self.bulk.as_ref().map_or(1, |bulk| bulk.lanes);
+        let batch = batch::read(pubsub, topic, events, lanes).await;
         let run =
             |subscriber| Run::new(subscriber, &self.patience, self.keys_in_flight, lanes, &batch).finish();
         let runs: Vec<Vec<bool>> = future::join_all(handlers.iter().map(run)).await;
