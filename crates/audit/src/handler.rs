@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use docket_domain::{Heard, ReminderEventKind};
 use docket_rpc::TraceContext;
 use docket_sidecar::{Delivery, HandlerError, TopicHandler};
-use docket_store::audit::Entry;
+use docket_store::audit::{Entry, NewEntry};
 use docket_store::inbox::Arrival;
 use docket_wire::event::DecodeError;
 use docket_wire::{ObjectText, event, preferences_event, reminder_event};
@@ -28,12 +28,12 @@ impl Handler {
         Self { deps }
     }
 
-    fn read(&self, delivery: &Delivery) -> Result<Read, HandlerError> {
+    fn read(&self, delivery: &Delivery) -> Result<NewEntry<ObjectText>, HandlerError> {
         let entry = self.entry(delivery)?;
         let replay = delivery.metadata.replay();
         let arrival = Arrival { event: delivery.event_id, replay: replay.as_ref().map(|replay| replay.id) };
         let refills = replay.is_some_and(|replay| replay.handler.as_deref() == Some(NAME));
-        Ok(Read { arrival, refills, entry })
+        Ok(NewEntry { arrival, refills, entry })
     }
 
     /// What the log keeps of an event; nothing of preferences, because addresses are not for ever.
@@ -109,38 +109,14 @@ impl TopicHandler for Handler {
     }
 }
 
-/// An event that was read.
-struct Read {
-    arrival: Arrival,
-    /// It was published again for the log alone, to close a gap: what the inbox says of it does not count.
-    refills: bool,
-    /// What is kept of it.
-    entry: Option<Recorded>,
-}
-
 impl Handler {
-    /// Stores what is new of these, in one transaction of two statements however many there are.
-    async fn store(&self, events: &[Read]) -> Result<(), HandlerError> {
+    /// Stores what is new of these, in one transaction however many there are.
+    async fn store(&self, events: &[NewEntry<ObjectText>]) -> Result<(), HandlerError> {
         fail::fail_point!("audit-error", |_| Err(HandlerError::retry("failpoint")));
         fail::fail_point!("audit-panic");
-        let now = self.deps.clock.now();
-        let arrivals: Vec<Arrival> = events.iter().map(|event| event.arrival).collect();
-        let arrivals = &arrivals;
-        let stored: Result<(), docket_store::Error> = self
-            .deps
-            .store
-            .transaction(|tx| {
-                Box::pin(async move {
-                    let begun = tx.inbox_begin_all(NAME, arrivals, now).await?;
-                    let new = events.iter().zip(begun).filter(|(event, begun)| *begun || event.refills);
-                    let new: Vec<&Recorded> = new.filter_map(|(event, _)| event.entry.as_ref()).collect();
-                    tx.audit_insert_all(&new).await?;
-                    fail::fail_point!("in-handler-before-commit", |_| std::process::abort());
-                    Ok(())
-                })
-            })
-            .await;
-        stored.map_err(|error| HandlerError::of_database(error.is_refused(), error))
+        let stored = self.deps.store.audit_record(NAME, events, self.deps.clock.now()).await;
+        stored.map_err(|error| HandlerError::of_database(error.is_refused(), error))?;
+        Ok(())
     }
 }
 

@@ -44,7 +44,7 @@ impl Digests {
                 })
             })
             .await
-            .map(|_: u64| due.len() >= BATCH as usize)
+            .map(|_: Vec<String>| due.len() >= BATCH as usize)
     }
 
     fn rows(&self, user: &UserId, stored: &StoredPreferences, now: Instant) -> Vec<NewDelivery> {

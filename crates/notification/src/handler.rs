@@ -10,10 +10,10 @@ use docket_domain::{
     Channel, DeliveryId, DeliveryKind, Heard, Instant, Preferences, ReminderEventKind, UserId,
 };
 use docket_sidecar::{Delivery, HandlerError, TopicHandler};
-use docket_store::Store;
 use docket_store::inbox::Arrival;
 use docket_store::notification::{Delivery as Known, NewDelivery, StoredPreferences};
 use docket_store::outbox::{NewEvent, Trace};
+use docket_store::{Store, Tx};
 use docket_wire::reminder_event::{self, Outcome, ReminderNotice};
 use serde_json::Value;
 
@@ -35,73 +35,86 @@ impl Handler {
         Self { store, clock, ids, events_topic }
     }
 
-    /// Writes what is new of these, in one transaction of five statements however many there are.
+    /// Writes what is new of these, in one transaction of four statements however many there are, and of one more when the
+    /// ledger knows some of them.
     async fn write(&self, due: &[Read]) -> Result<(), HandlerError> {
         fail::fail_point!("notification-error", |_| Err(HandlerError::retry("failpoint")));
         let now = self.clock.now();
-        let arrivals: Vec<Arrival> = due.iter().map(|due| due.arrival).collect();
-        let arrivals = &arrivals;
-        let mut users: Vec<UserId> = due.iter().map(|due| due.notice.user_id.clone()).collect();
-        users.sort();
-        users.dedup();
-        let users = &users;
-        let written: Result<(), docket_store::Error> = self
+        let written: Result<bool, docket_store::Error> = self
             .store
             .transaction(|tx| {
                 Box::pin(async move {
-                    let begun = tx.inbox_begin_all(NAME, arrivals, now).await?;
-                    let come: Vec<(&Read, bool)> = due.iter().zip(begun).collect();
-                    let new: Vec<&Read> =
-                        come.iter().filter(|(_, begun)| *begun).map(|(due, _)| *due).collect();
-                    // A replay is looked at also when it begins nothing: what was told may have been lost.
-                    let told = come.iter().filter(|(due, begun)| *begun || due.arrival.replay.is_some());
-                    let subjects: Vec<String> = told.map(|(due, _)| due.subject()).collect();
-                    if subjects.is_empty() {
-                        return Ok(());
-                    }
-                    let preferences = tx.preferences_of(users).await?;
-                    let known = tx.deliveries_about(subjects).await?;
-                    let (rows, mut events) = self.follow(&without(&new, &known), &preferences, now);
-                    events.extend(self.events(now).completed(&ended(&known)));
-                    tx.deliveries_add(&rows).await?;
-                    tx.outbox_append(events).await?;
+                    let tells = self.write_in(tx, due, now).await?;
                     fail::fail_point!("in-handler-before-commit", |_| std::process::abort());
-                    Ok(())
+                    Ok(tells)
                 })
             })
             .await;
-        written.map_err(|error| HandlerError::of_database(error.is_refused(), error))?;
+        let tells = written.map_err(|error| HandlerError::of_database(error.is_refused(), error))?;
         self.store.deliveries_changed();
-        self.store.outbox_appended();
+        if tells {
+            self.store.outbox_appended();
+        }
         Ok(())
+    }
+
+    /// Answers whether there are events to publish.
+    async fn write_in(&self, tx: &Tx<'_>, due: &[Read], now: Instant) -> Result<bool, docket_store::Error> {
+        let arrivals: Vec<Arrival> = due.iter().map(|due| due.arrival).collect();
+        let begun = tx.inbox_begin_all(NAME, &arrivals, now).await?;
+        let new: Vec<&Read> =
+            due.iter().zip(&begun).filter(|(_, begun)| **begun).map(|(due, _)| due).collect();
+        // A replay is looked at also when it begins nothing: what was told may have been lost.
+        let again = due.iter().zip(&begun).filter(|(due, begun)| !**begun && due.arrival.replay.is_some());
+        let again: Vec<String> = again.map(|(due, _)| due.subject()).collect();
+        if new.is_empty() && again.is_empty() {
+            return Ok(false);
+        }
+        let mut users: Vec<UserId> = new.iter().map(|due| due.notice.user_id.clone()).collect();
+        users.sort();
+        users.dedup();
+        let preferences = tx.preferences_of(&users).await?;
+        let Followed { rows, nowhere } = self.follow(&new, &preferences, now);
+        // What was begun once is not begun again, whatever the user has said since then.
+        let added: HashSet<String> = tx.deliveries_add(&rows).await?.into_iter().collect();
+        let told = new.iter().map(|due| due.subject()).filter(|subject| !added.contains(subject));
+        let known = tx.deliveries_about(told.chain(again).collect()).await?;
+        let begun: HashSet<&str> = known.iter().map(|row| row.subject.as_str()).collect();
+        let nowhere = nowhere.into_iter().filter(|(due, _)| !begun.contains(due.subject().as_str()));
+        let to_tell = self.events(now);
+        let mut events: Vec<NewEvent> = nowhere
+            .map(|(due, outcomes)| to_tell.ended(due.notice.clone(), due.trace.clone(), outcomes))
+            .collect();
+        events.extend(to_tell.completed(&ended(&known)));
+        let tells = !events.is_empty();
+        tx.outbox_append(events).await?;
+        Ok(tells)
     }
 
     fn events(&self, now: Instant) -> Events<'_> {
         Events { topic: &self.events_topic, ids: self.ids.as_ref(), now }
     }
 
-    /// The rows of reminders, and what is told at once of those that go nowhere.
-    fn follow(
+    /// The rows of reminders, and what is to be told of those that go nowhere.
+    fn follow<'a>(
         &self,
-        due: &[&Read],
+        due: &[&'a Read],
         preferences: &HashMap<UserId, Option<StoredPreferences>>,
         now: Instant,
-    ) -> (Vec<NewDelivery>, Vec<NewEvent>) {
-        let (mut rows, mut events) = (Vec::new(), Vec::new());
+    ) -> Followed<'a> {
+        let mut followed = Followed::default();
         let none = Preferences::default();
-        let to_tell = self.events(now);
         for due in due {
             // While they can not be read, nothing is sent: see the desk.
             let preferences = preferences.get(&due.notice.user_id).and_then(Option::as_ref);
             let preferences = preferences.map_or(&none, |stored| &stored.preferences);
             let ways = preferences.ways(&due.notice.channels);
             if ways.is_empty() {
-                let outcomes = nowhere(&due.notice, preferences, now);
-                events.push(to_tell.ended(due.notice.clone(), due.trace.clone(), outcomes));
+                followed.nowhere.push((due, nowhere(&due.notice, preferences, now)));
             }
-            rows.extend(ways.into_iter().map(|channel| self.row(due, channel, preferences, now)));
+            followed.rows.extend(ways.into_iter().map(|channel| self.row(due, channel, preferences, now)));
         }
-        (rows, events)
+        followed
     }
 
     fn row(&self, due: &Read, channel: Channel, preferences: &Preferences, now: Instant) -> NewDelivery {
@@ -140,6 +153,13 @@ impl TopicHandler for Handler {
     }
 }
 
+/// What is to be done about reminders.
+#[derive(Default)]
+struct Followed<'a> {
+    rows: Vec<NewDelivery>,
+    nowhere: Vec<(&'a Read, Vec<Outcome>)>,
+}
+
 /// An event that was read.
 struct Read {
     arrival: Arrival,
@@ -147,13 +167,6 @@ struct Read {
     /// The event's data, as it came.
     content: Value,
     trace: Option<Trace>,
-}
-
-/// Those of these that the ledger knows nothing of. What was begun once is neither begun again nor said to go nowhere,
-/// whatever the user has said since then.
-fn without<'a>(due: &[&'a Read], known: &[Known]) -> Vec<&'a Read> {
-    let known: HashSet<&str> = known.iter().map(|row| row.subject.as_str()).collect();
-    due.iter().filter(|due| !known.contains(due.subject().as_str())).copied().collect()
 }
 
 /// The rows of those firings that have come to their end. They are told of again: a replay is asked for when something was

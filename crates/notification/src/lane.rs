@@ -1,11 +1,12 @@
 //! Sends a batch of claimed rows of one channel, and writes down what became of each as soon as it is known.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use docket_domain::Channel;
 use docket_domain::source::Ids;
-use docket_domain::{Channel, DeliveryId};
 use docket_store::Error;
 use docket_store::idempotency::Call;
 use docket_store::notification::{Claimed, Delivery, Settled};
@@ -35,6 +36,8 @@ pub(crate) struct Lane {
     pub(crate) events_topic: String,
     /// When the log was last told of each mistake of an operator's.
     pub(crate) missing: Mutex<HashMap<String, Instant>>,
+    /// Whether events wait in the outbox that the relay was not woken for.
+    pub(crate) untold: AtomicBool,
 }
 
 impl Lane {
@@ -195,12 +198,7 @@ impl Lane {
                     if let Some((call, answer)) = kept {
                         tx.call_answer(call, answer.clone()).await?;
                     }
-                    let known = tx.deliveries_settle(settled).await?;
-                    let ended: Vec<DeliveryId> = ended(settled, &known);
-                    if ended.is_empty() {
-                        return Ok(false);
-                    }
-                    let completed = events.completed(&tx.deliveries_completed(&ended).await?);
+                    let completed = events.completed(&tx.deliveries_settle(settled).await?.completed);
                     let tells = !completed.is_empty();
                     tx.outbox_append(completed).await?;
                     Ok(tells)
@@ -208,14 +206,21 @@ impl Lane {
             })
             .await;
         if told? {
-            self.desk.store.outbox_appended();
+            self.untold.store(true, Ordering::Release);
         }
         Ok(())
     }
-}
 
-/// Which of these have come to their end, as far as that is known of them.
-fn ended(settled: &[Settled], known: &[DeliveryId]) -> Vec<DeliveryId> {
-    let ended = settled.iter().filter(|one| one.state.is_final() && known.contains(&one.id));
-    ended.map(|one| one.id).collect()
+    /// Whether the relay is still to be woken for what was written down.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.untold.load(Ordering::Acquire)
+    }
+
+    /// Wakes the relay for what was written down. Whoever sends does so when there is nothing to be sent for a moment:
+    /// messages are waited for, and to tell of one costs as much as to send one. Meanwhile the relay looks by itself.
+    pub(crate) fn tell_relay(&self) {
+        if self.untold.swap(false, Ordering::AcqRel) {
+            self.desk.store.outbox_appended();
+        }
+    }
 }

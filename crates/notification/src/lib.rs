@@ -113,8 +113,13 @@ impl Config {
             agendas: remote,
             hold: Default::default(),
         };
-        let lane =
-            Lane { desk, ids: ids.clone(), events_topic: events_topic.clone(), missing: Default::default() };
+        let lane = Lane {
+            desk,
+            ids: ids.clone(),
+            events_topic: events_topic.clone(),
+            missing: Default::default(),
+            untold: Default::default(),
+        };
         Ok(assemble(Arc::new(lane), bindings, random))
     }
 }

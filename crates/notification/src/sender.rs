@@ -26,6 +26,10 @@ const IDLE_POLL: Duration = Duration::from_secs(5);
 /// How often it is looked whose summary is due.
 const DIGEST_POLL: Duration = Duration::from_secs(5);
 
+/// How long nothing may be to be sent before the relay is woken for what was: reminders of one moment come one batch after
+/// the other.
+const LULL: Duration = Duration::from_millis(250);
+
 /// How long to wait after the database has failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -75,9 +79,15 @@ impl Sender {
             failures = if turn.is_ok() { 0 } else { failures.saturating_add(1) };
             let pause = turn.unwrap_or(PAUSE);
             rests = failures == 0 && !pause.is_zero();
+            let lull = rests && lanes.work.is_empty() && self.lane.is_untold();
+            let pause = if lull { pause.min(LULL) } else { pause };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = sleep(pause) => {}
+                () = sleep(pause) => {
+                    if lull {
+                        self.lane.tell_relay();
+                    }
+                }
                 // After a failure the pause is kept.
                 () = self.lane.desk.store.deliveries_change(), if failures == 0 => rests = false,
                 Some(done) = lanes.work.join_next_with_id(), if failures == 0 => {
@@ -87,6 +97,7 @@ impl Sender {
             }
         }
         lanes.finish().await;
+        self.lane.tell_relay();
     }
 
     /// How long there is nothing to do, as far as that is known; nothing when there is. One statement, and all that is asked

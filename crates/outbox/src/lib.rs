@@ -3,6 +3,7 @@
 
 mod config;
 mod dead_letters;
+mod line;
 mod membership;
 mod pending;
 mod publish;

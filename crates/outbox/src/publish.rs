@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Topic;
+use crate::line::Line;
 
 /// What one call may carry, in bytes of payload: the sidecar takes 4 MiB, and envelopes and encoding add to it.
 const CALL_BYTES: usize = 2 << 20;
@@ -46,24 +47,24 @@ impl Permit {
     }
 }
 
-/// Cuts events into calls of at most so many events, and of as many bytes as the sidecar takes.
-pub(crate) fn calls(mut events: Vec<PendingEvent>, most: usize) -> Vec<Vec<PendingEvent>> {
+/// Cuts lines into calls of at most so many heads, and of as many bytes as the sidecar takes.
+pub(crate) fn calls(mut lines: Vec<Line>, most: usize) -> Vec<Vec<Line>> {
     let mut calls = Vec::new();
-    while !events.is_empty() {
-        let rest = events.split_off(fitting(&events, most));
-        calls.push(std::mem::replace(&mut events, rest));
+    while !lines.is_empty() {
+        let rest = lines.split_off(fitting(&lines, most));
+        calls.push(std::mem::replace(&mut lines, rest));
     }
     calls
 }
 
-/// How many of the events fit into one call, at least one.
-fn fitting(events: &[PendingEvent], most: usize) -> usize {
+/// How many of the heads fit into one call, at least one.
+fn fitting(lines: &[Line], most: usize) -> usize {
     let mut bytes = 0;
-    let fits = |event: &&PendingEvent| {
-        bytes += event.payload.len();
+    let fits = |line: &&Line| {
+        bytes += line.head.payload.len();
         bytes <= CALL_BYTES
     };
-    events.iter().take(most).take_while(fits).count().max(1)
+    lines.iter().take(most).take_while(fits).count().max(1)
 }
 
 /// Publishes the events in one call; when that fails, one by one.
@@ -187,8 +188,8 @@ mod tests {
     #[test]
     fn a_call_carries_no_more_than_the_sidecar_takes() {
         let check = |sizes: &[usize], expect: &[usize]| {
-            let events: Vec<PendingEvent> = sizes.iter().map(|bytes| of_bytes(*bytes)).collect();
-            let calls: Vec<usize> = calls(events, 3).iter().map(Vec::len).collect();
+            let lines: Vec<Line> = sizes.iter().map(|bytes| of_bytes(*bytes).into()).collect();
+            let calls: Vec<usize> = calls(lines, 3).iter().map(Vec::len).collect();
             assert_eq!(calls, expect, "{sizes:?}");
         };
         check(&[], &[]);

@@ -7,6 +7,7 @@ use docket_store::inbox::of_replays;
 use docket_store::outbox::PendingEvent;
 use docket_store::{Error, Store};
 
+use crate::line::Line;
 use crate::{Handler, Topic};
 
 /// Reads the receipts of events, wherever they are kept.
@@ -27,17 +28,17 @@ impl Receipts {
         Self { inboxes }
     }
 
-    /// Those of the events that every handler of their topic is done with. After a restart these may be events that this
-    /// process never published. One statement for each inbox, none without events.
+    /// Those of the heads that every handler of their topic is done with. After a restart these may be events that this
+    /// process never published. One statement for each inbox, none without lines.
     pub(crate) async fn arrived(
         &self,
         topics: &BTreeMap<String, Topic>,
-        events: &[PendingEvent],
+        lines: &[Line],
     ) -> Result<HashSet<EventId>, Error> {
-        if events.is_empty() {
+        if lines.is_empty() {
             return Ok(HashSet::new());
         }
-        let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
+        let ids: Vec<EventId> = lines.iter().map(|line| line.head.id).collect();
         let mut found = HashSet::new();
         for inbox in &self.inboxes {
             found.extend(inbox.inbox_receipts(&ids).await?);
@@ -50,6 +51,6 @@ impl Receipts {
             };
             handlers.iter().all(|handler| found.contains(&(event.id, name(handler))))
         };
-        Ok(events.iter().filter(has_arrived).map(|event| event.id).collect())
+        Ok(lines.iter().map(|line| &line.head).filter(has_arrived).map(|event| event.id).collect())
     }
 }

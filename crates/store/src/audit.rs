@@ -1,23 +1,20 @@
 //! The audit log: every event, once.
 
-use std::fmt::Display;
+mod record;
 
 use docket_domain::{EventId, Instant, TaskId, UserId};
-use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr, Value};
+use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, PaginatorTrait as _,
-    QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Statement,
+    ColumnTrait as _, EntityTrait as _, PaginatorTrait as _, QueryFilter as _, QueryOrder as _,
+    QuerySelect as _, Select,
 };
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::among::digits;
 use crate::entity::audit_entries::{Column, Entity, Model};
-use crate::{Error, Store, Tx, instant, micros};
+use crate::{Error, Store, instant, micros};
 
-/// The same text however many entries it stores.
-const INSERT: &str = include_str!("audit/insert.sql");
-const INSERT_IN_PROCESS: &str = include_str!("audit/insert.sqlite.sql");
+pub use record::NewEntry;
 
 /// One event as the log keeps it; `Json` is whatever JSON texts are.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,65 +75,6 @@ pub struct Listing {
     pub after: Option<Cursor>,
     /// The most to answer.
     pub limit: u32,
-}
-
-impl Tx<'_> {
-    /// Stores entries, whose JSON is what their `Json` is displayed as; nothing happens with those whose event the log has already. Answers how many it did not have. One
-    /// statement.
-    pub async fn audit_insert_all<Json: Display + Sync>(
-        &self,
-        entries: &[&Entry<Json>],
-    ) -> Result<u64, Error> {
-        if entries.is_empty() {
-            return Ok(0);
-        }
-        let insert = match self.0.get_database_backend() {
-            DbBackend::Postgres => {
-                Statement::from_sql_and_values(DbBackend::Postgres, INSERT, columns(entries))
-            }
-            _ => {
-                let rows = entries.iter().map(|entry| row(entry)).collect::<serde_json::Value>();
-                let rows = rows.to_string();
-                Statement::from_sql_and_values(DbBackend::Sqlite, INSERT_IN_PROCESS, [rows.into()])
-            }
-        };
-        Ok(self.0.execute_raw(insert).await?.rows_affected())
-    }
-}
-
-fn row<Json: Display>(entry: &Entry<Json>) -> serde_json::Value {
-    serde_json::json!({
-        "event_id": digits(entry.event_id.as_uuid()),
-        "event_type": entry.event_type,
-        "task_id": digits(entry.task_id.as_uuid()),
-        "user_id": entry.user_id.as_str(),
-        "task_version": entry.task_version,
-        "event_time": micros(entry.event_time),
-        "record_time": micros(entry.record_time),
-        "before": entry.before.as_ref().map(ToString::to_string),
-        "after": entry.after.to_string(),
-        "trace_id": entry.trace_id,
-    })
-}
-
-/// The columns of the entries, as arrays. Those hold no NULL: an empty text stands for it.
-fn columns<Json: Display>(entries: &[&Entry<Json>]) -> [Value; 10] {
-    fn of<Json, T>(entries: &[&Entry<Json>], column: impl Fn(&Entry<Json>) -> T) -> Vec<T> {
-        entries.iter().map(|entry| column(entry)).collect()
-    }
-    let json = |value: &Option<Json>| value.as_ref().map(ToString::to_string).unwrap_or_default();
-    [
-        of(entries, |entry| entry.event_id.as_uuid()).into(),
-        of(entries, |entry| entry.event_type.clone()).into(),
-        of(entries, |entry| entry.task_id.as_uuid()).into(),
-        of(entries, |entry| entry.user_id.to_string()).into(),
-        of(entries, |entry| entry.task_version).into(),
-        of(entries, |entry| micros(entry.event_time)).into(),
-        of(entries, |entry| micros(entry.record_time)).into(),
-        of(entries, |entry| json(&entry.before)).into(),
-        of(entries, |entry| entry.after.to_string()).into(),
-        of(entries, |entry| entry.trace_id.clone().unwrap_or_default()).into(),
-    ]
 }
 
 impl Store {

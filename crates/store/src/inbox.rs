@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use docket_domain::{EventId, Instant};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict};
+use sea_orm::sea_query::{Expr, ExprTrait as _, OnConflict, Value};
 use sea_orm::{
     ColumnTrait as _, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, QueryFilter as _,
     QueryResult, QuerySelect as _, QueryTrait as _, Statement,
@@ -34,7 +34,7 @@ pub fn of_replays(handler: &str) -> String {
 
 /// Events, each with whether it also came by itself, and with the replays that have brought it. Sorted, so that two who
 /// are given the same events do not wait for each other in a circle.
-type Arrived = BTreeMap<EventId, (bool, Vec<EventId>)>;
+pub(crate) type Arrived = BTreeMap<EventId, (bool, Vec<EventId>)>;
 
 const DONE: &str = "DONE";
 const DEAD: &str = "DEAD";
@@ -42,7 +42,7 @@ const DEAD: &str = "DEAD";
 const KEY: [Column; 2] = [Column::EventId, Column::Handler];
 
 /// The same text however many events it begins, like those below.
-const BEGIN: &str = include_str!("inbox/begin.sql");
+const BEGIN: &str = concat!(include_str!("inbox/begin.sql"), "SELECT event_id FROM begun");
 
 /// The same on SQLite: first the receipts of the replays, then the events.
 const RECEIPTS_IN_PROCESS: &str = include_str!("inbox/receipts.sqlite.sql");
@@ -109,12 +109,7 @@ impl Tx<'_> {
         if arrivals.is_empty() {
             return Ok(Vec::new());
         }
-        let mut arrived = Arrived::new();
-        for arrival in arrivals {
-            let (plain, replays) = arrived.entry(arrival.event).or_default();
-            *plain |= arrival.replay.is_none();
-            replays.extend(arrival.replay);
-        }
+        let arrived = arrived(arrivals.iter());
         let mut begun = match self.0.get_database_backend() {
             DbBackend::Postgres => self.begin_on_postgres(handler, &arrived, now).await?,
             _ => self.begin_in_process(handler, &arrived, now).await?,
@@ -128,19 +123,7 @@ impl Tx<'_> {
         arrived: &Arrived,
         now: Instant,
     ) -> Result<HashSet<EventId>, Error> {
-        let events = arrived.keys().map(|event| event.as_uuid());
-        let plain = arrived.values().map(|(plain, _)| *plain);
-        let (replayed, replays): (Vec<_>, Vec<_>) =
-            replays_of(arrived).map(|(event, replay)| (event.as_uuid(), replay.as_uuid())).unzip();
-        let values = [
-            handler.into(),
-            micros(now).into(),
-            events.collect::<Vec<_>>().into(),
-            plain.collect::<Vec<_>>().into(),
-            replayed.into(),
-            replays.into(),
-            of_replays(handler).into(),
-        ];
+        let values = values_of(handler, arrived, now);
         let begin = Statement::from_sql_and_values(DbBackend::Postgres, BEGIN, values);
         Ok(ids(&self.0.query_all_raw(begin).await?)?)
     }
@@ -204,6 +187,33 @@ impl Tx<'_> {
         receipt.exec_without_returning(&self.0).await?;
         Ok(())
     }
+}
+
+pub(crate) fn arrived<'a>(arrivals: impl Iterator<Item = &'a Arrival>) -> Arrived {
+    let mut arrived = Arrived::new();
+    for arrival in arrivals {
+        let (plain, replays) = arrived.entry(arrival.event).or_default();
+        *plain |= arrival.replay.is_none();
+        replays.extend(arrival.replay);
+    }
+    arrived
+}
+
+/// What `inbox/begin.sql` is given.
+pub(crate) fn values_of(handler: &str, arrived: &Arrived, now: Instant) -> [Value; 7] {
+    let events = arrived.keys().map(|event| event.as_uuid());
+    let plain = arrived.values().map(|(plain, _)| *plain);
+    let (replayed, replays): (Vec<_>, Vec<_>) =
+        replays_of(arrived).map(|(event, replay)| (event.as_uuid(), replay.as_uuid())).unzip();
+    [
+        handler.into(),
+        micros(now).into(),
+        events.collect::<Vec<_>>().into(),
+        plain.collect::<Vec<_>>().into(),
+        replayed.into(),
+        replays.into(),
+        of_replays(handler).into(),
+    ]
 }
 
 fn row(handler: &str, id: EventId, state: &str, reason: Option<&str>, now: Instant) -> ActiveModel {

@@ -28,9 +28,9 @@ pub use list::{Cursor, Listing};
 pub use preferences::StoredPreferences;
 #[cfg(test)]
 pub(crate) use preferences::owner_query;
-pub use settle::Settled;
 #[cfg(test)]
 pub(crate) use settle::{SETTLE_IN_PROCESS, siblings_query};
+pub use settle::{Settled, Settlement};
 pub use wake::Wake;
 #[cfg(test)]
 pub(crate) use wake::wake_statement;

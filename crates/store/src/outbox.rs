@@ -1,5 +1,6 @@
 //! Events that are still to be published, in the order in which they must be.
 
+use std::borrow::Borrow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use docket_domain::{EventId, Instant};
@@ -218,14 +219,19 @@ impl Store {
         self.page(heads).await
     }
 
-    /// The event that follows each of these in its key, where there is one; as many as fit into a page. One statement, one
-    /// look into the index for each event.
-    pub async fn outbox_next(&self, events: &[PendingEvent]) -> Result<Vec<PendingEvent>, Error> {
+    /// The events that follow each of these in its key, at most `each`; as many as fit into a page, in the order of their
+    /// positions. One statement, one look into the index for each event.
+    pub async fn outbox_next<E: Borrow<PendingEvent>>(
+        &self,
+        events: &[E],
+        each: u32,
+    ) -> Result<Vec<PendingEvent>, Error> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
+        let events: Vec<&PendingEvent> = events.iter().map(Borrow::borrow).collect();
         if self.read.get_database_backend() != DbBackend::Postgres {
-            let following = outbox::Column::Position.in_subquery(positions_of_next(events));
+            let following = outbox::Column::Position.in_subquery(positions_of_next(&events, each));
             return self.page(outbox::Entity::find().filter(following)).await;
         }
         let values = [
@@ -233,6 +239,7 @@ impl Store {
             events.iter().map(|event| event.topic.clone()).collect::<Vec<_>>().into(),
             events.iter().map(|event| event.position).collect::<Vec<_>>().into(),
             page_bytes().into(),
+            i64::from(each).into(),
         ];
         let next = Statement::from_sql_and_values(DbBackend::Postgres, NEXT, values);
         let rows = in_time(outbox::Entity::find().from_raw_sql(next).all(&self.relay)).await?;
@@ -270,8 +277,8 @@ impl Store {
 
 /// Where the events are that follow, as a list of looks into the index: SQLite has no other way to give one statement
 /// several of them.
-fn positions_of_next(events: &[PendingEvent]) -> SelectStatement {
-    let next = |event: &PendingEvent| {
+fn positions_of_next(events: &[&PendingEvent], each: u32) -> SelectStatement {
+    let next = |event: &&PendingEvent| {
         let first = Query::select()
             .column(outbox::Column::Position)
             .from(outbox::Entity)
@@ -279,7 +286,7 @@ fn positions_of_next(events: &[PendingEvent]) -> SelectStatement {
             .and_where(outbox::Column::Topic.eq(event.topic.as_str()))
             .and_where(outbox::Column::Position.gt(event.position))
             .order_by(outbox::Column::Position, sea_orm::Order::Asc)
-            .limit(1)
+            .limit(u64::from(each))
             .to_owned();
         // Wrapped, because a part of a UNION can not have an order of its own.
         Query::select().column(outbox::Column::Position).from_subquery(first, Alias::new("next")).to_owned()

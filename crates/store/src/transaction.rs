@@ -34,13 +34,7 @@ impl Store {
         E: From<Error> + Conflict + Send,
         F: for<'a> Fn(&'a Tx<'env>) -> Work<'a, T, E> + Send + Sync,
     {
-        let mut attempt = 1;
-        loop {
-            match self.attempt(&work).await {
-                Err(error) if attempt < ATTEMPTS && error.is_conflict() => attempt += 1,
-                outcome => return outcome,
-            }
-        }
+        tried(|| self.attempt(&work)).await
     }
 
     async fn attempt<'env, T, E, F>(&self, work: &F) -> Result<T, E>
@@ -54,6 +48,21 @@ impl Store {
         // It is durable, and whoever asked for it does not hear so.
         fail::fail_point!("commit-unknown", |_| Err(Error::Interrupted.into()));
         Ok(answer)
+    }
+}
+
+/// Tries a transaction again when another one got in its way.
+pub(crate) async fn tried<T, E, F>(attempt: impl Fn() -> F) -> Result<T, E>
+where
+    E: Conflict,
+    F: Future<Output = Result<T, E>>,
+{
+    let mut attempts = 1;
+    loop {
+        match attempt().await {
+            Err(error) if attempts < ATTEMPTS && error.is_conflict() => attempts += 1,
+            outcome => return outcome,
+        }
     }
 }
 

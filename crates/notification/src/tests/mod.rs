@@ -237,7 +237,13 @@ impl World {
             hold: Default::default(),
         };
         let topic = "task-events".to_owned();
-        let lane = Lane { desk, ids: ids.clone(), events_topic: topic, missing: Mutex::default() };
+        let lane = Lane {
+            desk,
+            ids: ids.clone(),
+            events_topic: topic,
+            missing: Mutex::default(),
+            untold: AtomicBool::default(),
+        };
         let counter = AtomicU64::new(1);
         let random = Arc::new(move || {
             let n = counter.fetch_add(1, Ordering::SeqCst);

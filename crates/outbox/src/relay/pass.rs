@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use docket_domain::EventId;
-use docket_store::outbox::PendingEvent;
 use docket_store::page;
 use docket_store::relay::{Census, Poll};
 use tokio::task::JoinSet;
@@ -12,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::sending::Ended;
 use super::{Interrupted, Relay, Round};
+use crate::line::Line;
 use crate::publish::{Permit, calls};
 use crate::{Confirm, Topic};
 
@@ -21,7 +21,7 @@ struct Pass {
     /// All that was looked at. Nothing is sent twice: what moved up behind an event may be on a later page, too.
     seen: HashSet<EventId>,
     /// What the next calls carry.
-    queue: VecDeque<(Topic, Vec<PendingEvent>)>,
+    queue: VecDeque<(Topic, Vec<Line>)>,
     under_way: JoinSet<Ended>,
     /// Keeps calls from beginning, once one has said that there is no use in it.
     ended: CancellationToken,
@@ -103,7 +103,7 @@ impl Relay {
                 pass.end();
                 return Ok(());
             }
-            if let Some((topic, events)) = pass.queue.pop_front() {
+            if let Some((topic, lines)) = pass.queue.pop_front() {
                 if !self.membership.is_fresh() {
                     // The next pass begins with a poll, which renews the lease.
                     pass.late = true;
@@ -111,7 +111,7 @@ impl Relay {
                     return Ok(());
                 }
                 let permit = Permit::new(self.membership.calls_until(), pass.ended.clone());
-                pass.under_way.spawn(self.call(topic, permit)?.run(events));
+                pass.under_way.spawn(self.call(topic, permit)?.run(lines));
             } else if let Some(after) = pass.after {
                 self.fetch(pass, after).await?;
             } else {
@@ -129,37 +129,38 @@ impl Relay {
         pass.census = census;
         let is_full = heads.len() as u64 == most || page::is_full(&heads);
         pass.after = heads.last().map(|head| head.position).filter(|_| is_full);
-        self.sort(pass, heads).await
+        self.sort(pass, heads.into_iter().map(Line::from).collect()).await
     }
 
-    /// Puts heads that are due where the next calls find them. Those whose receipts are there leave the outbox, and what
+    /// Puts lines whose heads are due where the next calls find them. Those whose receipts are there leave the outbox, and what
     /// moves up behind them is looked at, too.
-    async fn sort(&mut self, pass: &mut Pass, mut heads: Vec<PendingEvent>) -> Result<(), Interrupted> {
-        heads.retain(|head| pass.seen.insert(head.id));
-        while !heads.is_empty() {
+    async fn sort(&mut self, pass: &mut Pass, mut lines: Vec<Line>) -> Result<(), Interrupted> {
+        lines.retain(|line| pass.seen.insert(line.head.id));
+        while !lines.is_empty() {
             let there = match self.config.confirm {
-                Confirm::Receipts => self.receipts.arrived(&self.topics, &heads).await?,
+                Confirm::Receipts => self.receipts.arrived(&self.topics, &lines).await?,
                 Confirm::Broker => HashSet::new(),
             };
             let now = Instant::now();
-            let (mut arrived, mut due) = (Vec::new(), BTreeMap::<String, Vec<PendingEvent>>::new());
-            for head in heads {
-                if there.contains(&head.id) {
-                    arrived.push(head);
-                } else if self.waiting.is_due(head.id, now) && self.membership.keeps(head.shard) {
-                    due.entry(head.topic.clone()).or_default().push(head);
+            let (mut arrived, mut due) = (Vec::new(), BTreeMap::<String, Vec<Line>>::new());
+            for line in lines {
+                if there.contains(&line.head.id) {
+                    arrived.push(line.head);
+                } else if self.waiting.is_due(line.head.id, now) && self.membership.keeps(line.head.shard) {
+                    due.entry(line.head.topic.clone()).or_default().push(line);
                 }
             }
             let most = usize::try_from(self.config.batch).unwrap_or(usize::MAX);
-            for (name, events) in due {
+            for (name, lines) in due {
                 let Some(topic) = self.topics.get(&name) else { continue };
-                pass.queue.extend(calls(events, most).into_iter().map(|events| (topic.clone(), events)));
+                pass.queue.extend(calls(lines, most).into_iter().map(|lines| (topic.clone(), lines)));
             }
             self.remove(&arrived).await?;
-            heads = self.store.outbox_next(&arrived).await?;
+            let heads = self.store.outbox_next(&arrived, 1).await?;
             // What did not fit is for the next pass.
             pass.late |= page::is_full(&heads);
-            heads.retain(|head| pass.seen.insert(head.id));
+            lines = heads.into_iter().map(Line::from).collect();
+            lines.retain(|line| pass.seen.insert(line.head.id));
         }
         Ok(())
     }
@@ -167,10 +168,10 @@ impl Relay {
     /// Goes on behind a call that has ended.
     async fn take(&mut self, pass: &mut Pass, ended: Ended) -> Result<(), Interrupted> {
         let (followers, all_sent) = self.settle(ended)?;
-        pass.late |= !all_sent || page::is_full(&followers);
+        pass.late |= !all_sent || followers.cut;
         match pass.ended.is_cancelled() {
             true => Ok(()),
-            false => self.sort(pass, followers).await,
+            false => self.sort(pass, followers.lines).await,
         }
     }
 

@@ -4,10 +4,12 @@ use docket_domain::EventId;
 use docket_sidecar::Client;
 use docket_store::Store;
 use docket_store::outbox::PendingEvent;
+use docket_store::page;
 use docket_store::relay::Part;
 use tokio::time::Instant;
 
 use super::{Interrupted, Relay};
+use crate::line::{Behind, Line, lines};
 use crate::membership::Failed;
 use crate::publish::{Outcome, Permit, publish};
 use crate::{Confirm, Topic};
@@ -26,33 +28,54 @@ pub(super) struct Call {
 /// What has come of a call.
 pub(super) struct Ended {
     outcome: Outcome,
-    /// What moved up behind the events that have left the outbox.
-    followers: Result<Vec<PendingEvent>, Failed>,
+    followers: Result<Followers, Failed>,
 }
 
+/// What moved up behind the events that have left the outbox.
+#[derive(Default)]
+pub(super) struct Followers {
+    pub(super) lines: Vec<Line>,
+    /// Whether not all of it could be read at once.
+    pub(super) cut: bool,
+}
+
+/// How many events of a key are read at once behind one that has left: to find them costs as much as to read some.
+const AHEAD: u32 = 4;
+
 impl Call {
-    /// Publishes events; those that need no receipts leave the outbox with that.
-    pub(super) async fn run(self, events: Vec<PendingEvent>) -> Ended {
-        let outcome = publish(&self.client, &self.topic, events, &self.permit).await;
+    /// Publishes the heads; those that need no receipts leave the outbox with that.
+    pub(super) async fn run(self, lines: Vec<Line>) -> Ended {
+        let (heads, behind) = Behind::of(lines);
+        let outcome = publish(&self.client, &self.topic, heads, &self.permit).await;
         if outcome.taken.is_empty() {
-            return Ended { outcome, followers: Ok(Vec::new()) };
+            return Ended { outcome, followers: Ok(Followers::default()) };
         }
         // The broker has the events, and nothing says so yet.
         fail::fail_point!("after-publish", |_| std::process::abort());
         let followers = match self.confirm {
-            Confirm::Receipts => Ok(Vec::new()),
-            Confirm::Broker => self.remove(&outcome.taken).await,
+            Confirm::Receipts => Ok(Followers::default()),
+            Confirm::Broker => self.remove(&outcome.taken, behind).await,
         };
         Ended { outcome, followers }
     }
 
-    async fn remove(&self, events: &[PendingEvent]) -> Result<Vec<PendingEvent>, Failed> {
+    async fn remove(&self, events: &[PendingEvent], mut behind: Behind) -> Result<Followers, Failed> {
         fail::fail_point!("before-delete", |_| std::process::abort());
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         if !self.store.outbox_remove(&self.part, &ids).await? {
             return Err(Failed::Fenced);
         }
-        Ok(self.store.outbox_next(events).await?)
+        let (mut followers, mut last) = (Followers::default(), Vec::new());
+        for event in events {
+            match behind.next(event.id) {
+                Some(line) => followers.lines.push(line),
+                None => last.push(event),
+            }
+        }
+        let next = self.store.outbox_next(&last, AHEAD).await?;
+        followers.cut = page::is_full(&next);
+        followers.lines.extend(lines(next));
+        Ok(followers)
     }
 }
 
@@ -70,7 +93,7 @@ impl Relay {
     }
 
     /// Notes what became of the events of a call; answers what moved up behind them, and whether all of them were sent.
-    pub(super) fn settle(&mut self, ended: Ended) -> Result<(Vec<PendingEvent>, bool), Interrupted> {
+    pub(super) fn settle(&mut self, ended: Ended) -> Result<(Followers, bool), Interrupted> {
         let Ended { outcome: Outcome { taken, unknown, failed, away, late }, followers } = ended;
         if away.is_none() && !(taken.is_empty() && failed.is_empty()) {
             self.answered = Some(Instant::now());

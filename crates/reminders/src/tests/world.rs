@@ -272,7 +272,7 @@ impl World {
             let Some(last) = heads.last() else { return all };
             after = last.position;
             while !heads.is_empty() {
-                let next = self.store.outbox_next(&heads).await.unwrap();
+                let next = self.store.outbox_next(&heads, 1).await.unwrap();
                 all.append(&mut heads);
                 heads = next;
             }

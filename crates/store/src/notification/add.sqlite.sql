@@ -8,5 +8,6 @@ SELECT
     value ->> 'traceparent', value ->> 'tracestate', value ->> 'remind_time', 'PENDING', 0, value ->> 'wake_time',
     value ->> 'postponed', value ->> 'create_time'
 FROM json_each($1)
-WHERE TRUE
+WHERE NOT EXISTS (SELECT 1 FROM deliveries AS known WHERE known.subject = value ->> 'subject')
 ON CONFLICT (subject, channel) DO NOTHING
+RETURNING subject

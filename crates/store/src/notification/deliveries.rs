@@ -91,11 +91,11 @@ const ADD: &str = include_str!("add.sql");
 const ADD_IN_PROCESS: &str = include_str!("add.sqlite.sql");
 
 impl Tx<'_> {
-    /// Adds messages that are to be sent; nothing happens with those whose subject has one on the channel already. Answers
-    /// how many were added. One statement.
-    pub async fn deliveries_add(&self, deliveries: &[NewDelivery]) -> Result<u64, Error> {
+    /// Adds messages that are to be sent; nothing happens with those whose subject has some already, on whatever channel.
+    /// Answers the subjects of those that were added, one for each. One statement.
+    pub async fn deliveries_add(&self, deliveries: &[NewDelivery]) -> Result<Vec<String>, Error> {
         if deliveries.is_empty() {
-            return Ok(0);
+            return Ok(Vec::new());
         }
         let backend = self.0.get_database_backend();
         let add = match backend {
@@ -105,7 +105,8 @@ impl Tx<'_> {
                 Statement::from_sql_and_values(backend, ADD_IN_PROCESS, [rows.into()])
             }
         };
-        Ok(self.0.execute_raw(add).await?.rows_affected())
+        let rows = self.0.query_all_raw(add).await?;
+        rows.iter().map(|row| Ok(row.try_get("", "subject")?)).collect()
     }
 }
 

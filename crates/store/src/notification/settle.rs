@@ -1,15 +1,18 @@
 //! Saying what became of attempts, and which firings that has completed.
 
+use std::collections::HashSet;
+
 use docket_domain::{DeliveryId, DeliveryState, Instant};
 use sea_orm::sea_query::{Query, Value};
 use sea_orm::{
-    ColumnTrait as _, ConnectionTrait as _, DbBackend, EntityTrait as _, QueryFilter as _, QueryOrder as _,
-    Select, Statement,
+    ColumnTrait as _, ConnectionTrait as _, DbBackend, DbErr, EntityTrait as _, FromQueryResult as _,
+    QueryFilter as _, QueryOrder as _, Select, Statement,
 };
+use uuid::Uuid;
 
 use super::deliveries::{Delivery, delivery};
 use crate::among::{among, among_texts, digits};
-use crate::entity::deliveries::{Column, Entity};
+use crate::entity::deliveries::{Column, Entity, Model};
 use crate::text::without_nul;
 use crate::{Error, Tx, micros};
 
@@ -32,44 +35,82 @@ pub struct Settled {
     pub time: Instant,
 }
 
+/// What is known after attempts were settled.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settlement {
+    /// The messages of which it is known now what became of them. Others are those whose claim has come to its end and was
+    /// taken by somebody else.
+    pub known: Vec<DeliveryId>,
+    /// All messages of those firings that have come to their end with these: firing by firing, in the order of the channels'
+    /// names. Of all who settle messages of a firing, one is answered it.
+    pub completed: Vec<Delivery>,
+}
+
 /// The same text however many attempts it settles.
 const SETTLE: &str = include_str!("settle.sql");
 pub(crate) const SETTLE_IN_PROCESS: &str = include_str!("settle.sqlite.sql");
 
 impl Tx<'_> {
-    /// Says what became of attempts, each of another message; answers of which messages that is known now. Others are those
-    /// whose claim has come to its end and was taken by somebody else. One statement.
+    /// Says what became of attempts, each of another message. One statement; on SQLite two when some have come to their end.
     ///
-    /// Locks all messages of the same subjects, so that [`Tx::deliveries_completed`] is true in the same transaction. A
-    /// transaction does this once.
-    pub async fn deliveries_settle(&self, settled: &[Settled]) -> Result<Vec<DeliveryId>, Error> {
+    /// Locks all messages of the same subjects, in the order of their ids. A transaction does this once.
+    pub async fn deliveries_settle(&self, settled: &[Settled]) -> Result<Settlement, Error> {
         if settled.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Settlement::default());
         }
-        let backend = self.0.get_database_backend();
-        let settle = match backend {
-            DbBackend::Postgres => Statement::from_sql_and_values(backend, SETTLE, columns(settled)),
-            _ => {
-                let rows = settled.iter().map(row).collect::<serde_json::Value>().to_string();
-                Statement::from_sql_and_values(backend, SETTLE_IN_PROCESS, [rows.into()])
-            }
-        };
-        let rows = self.0.query_all_raw(settle).await?;
-        rows.iter().map(|row| Ok(DeliveryId::from_uuid(row.try_get("", "delivery_id")?))).collect()
+        match self.0.get_database_backend() {
+            DbBackend::Postgres => self.settle_on_postgres(settled).await,
+            _ => self.settle_in_process(settled).await,
+        }
     }
 
-    /// All messages of those firings that have come to their end with these, which this transaction has settled: firing by
-    /// firing, in the order of the channels' names. Of all who settle messages of a firing, one is answered it. One
-    /// statement.
-    pub async fn deliveries_completed(&self, settled: &[DeliveryId]) -> Result<Vec<Delivery>, Error> {
-        if settled.is_empty() {
-            return Ok(Vec::new());
+    async fn settle_on_postgres(&self, settled: &[Settled]) -> Result<Settlement, Error> {
+        let settle = Statement::from_sql_and_values(DbBackend::Postgres, SETTLE, columns(settled));
+        let rows = self.0.query_all_raw(settle).await?;
+        let (mut known, mut ended) = (Vec::new(), HashSet::new());
+        for row in &rows {
+            let id: Uuid = row.try_get("", "delivery_id")?;
+            if !row.try_get::<bool>("", "known")? {
+                continue;
+            }
+            known.push(DeliveryId::from_uuid(id));
+            let firing: Option<Uuid> = row.try_get("", "reminder_id")?;
+            let end: Option<i64> = row.try_get("", "finish_time")?;
+            if firing.is_some() && end.is_some() {
+                ended.insert(row.try_get::<String>("", "subject")?);
+            }
         }
-        let rows = siblings_query(self.0.get_database_backend(), settled).all(&self.0).await?;
-        let firings = rows.chunk_by(|one, next| one.subject == next.subject);
-        let complete = firings.filter(|firing| firing.iter().all(|row| row.finish_time.is_some()));
-        complete.flatten().map(|row| delivery(row.clone())).collect()
+        let mut siblings = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if ended.contains(&row.try_get::<String>("", "subject")?) {
+                siblings.push(Model::from_query_result(row, "")?);
+            }
+        }
+        siblings.sort_by(|one, other| (&one.subject, &one.channel).cmp(&(&other.subject, &other.channel)));
+        Ok(Settlement { known, completed: completed(siblings)? })
     }
+
+    async fn settle_in_process(&self, settled: &[Settled]) -> Result<Settlement, Error> {
+        let rows = settled.iter().map(row).collect::<serde_json::Value>().to_string();
+        let settle = Statement::from_sql_and_values(DbBackend::Sqlite, SETTLE_IN_PROCESS, [rows.into()]);
+        let rows = self.0.query_all_raw(settle).await?;
+        let known = rows.iter().map(|row| row.try_get("", "delivery_id").map(DeliveryId::from_uuid));
+        let known = known.collect::<Result<Vec<_>, DbErr>>()?;
+        let ended = settled.iter().filter(|one| one.state.is_final() && known.contains(&one.id));
+        let ended: Vec<DeliveryId> = ended.map(|one| one.id).collect();
+        if ended.is_empty() {
+            return Ok(Settlement { known, completed: Vec::new() });
+        }
+        let siblings = siblings_query(DbBackend::Sqlite, &ended).all(&self.0).await?;
+        Ok(Settlement { known, completed: completed(siblings)? })
+    }
+}
+
+/// The messages of those firings that have all come to their end; the rows are firing by firing.
+fn completed(rows: Vec<Model>) -> Result<Vec<Delivery>, Error> {
+    let firings = rows.chunk_by(|one, next| one.subject == next.subject);
+    let complete = firings.filter(|firing| firing.iter().all(|row| row.finish_time.is_some()));
+    complete.flatten().map(|row| delivery(row.clone())).collect()
 }
 
 impl Tx<'_> {

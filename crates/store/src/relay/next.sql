@@ -9,7 +9,7 @@ FROM (
         FROM outbox
         WHERE partition_key = gone.partition_key AND topic = gone.topic AND position > gone.position
         ORDER BY position
-        LIMIT 1
+        LIMIT $5::bigint
     ) AS following
 ) AS sized
 WHERE before < $4::bigint

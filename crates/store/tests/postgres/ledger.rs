@@ -109,8 +109,7 @@ fn hold(
             .transaction(|tx| {
                 let (settled, ends) = (settled.clone(), ends.clone());
                 Box::pin(async move {
-                    let known = tx.deliveries_settle(&[settled]).await?;
-                    let complete = tx.deliveries_completed(&known).await?;
+                    let complete = tx.deliveries_settle(&[settled]).await?.completed;
                     let ends = ends.lock().unwrap().take();
                     if let Some((settled_it, may_go_on)) = ends {
                         settled_it.send(()).unwrap();

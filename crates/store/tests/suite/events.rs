@@ -67,18 +67,38 @@ pub(crate) async fn the_outbox_shows_the_head_of_each_key_until_every_handler_ha
     assert_eq!(found, store.outbox_heads(&topics, 0, 10).await.unwrap());
     let ids: Vec<EventId> = found.iter().map(|head| head.id).collect();
     let receipts = store.inbox_receipts(&ids).await.unwrap();
-    let follow = store.outbox_next(&found).await.unwrap();
+    let follow = store.outbox_next(&found, 1).await.unwrap();
     assert_eq!(store.statements().count() - before, 4);
     let receipt = |index: usize, handler: &str| (ids[index], handler.to_owned());
     assert_eq!(receipts, HashSet::from([receipt(0, "one"), receipt(1, "one"), receipt(1, "two")]));
     let follow: Vec<u128> = follow.iter().map(|next| next.id.as_uuid().as_u128()).collect();
     assert_eq!(follow, [2], "what follows in the key and topic of event 1; nothing does in that of event 3");
-    assert!(store.outbox_next(&[]).await.unwrap().is_empty());
+    assert!(store.outbox_next::<PendingEvent>(&[], 1).await.unwrap().is_empty());
 
     assert!(store.outbox_remove(&part, &ids[..1]).await.unwrap());
     assert_eq!(heads(&store, 0, 10).await, [2, 3], "the next event of the key moves up");
     assert!(store.outbox_remove(&part, &ids[1..]).await.unwrap());
     assert_eq!(store.outbox_depth().await.unwrap(), 2);
+}
+
+pub(crate) async fn what_follows_in_a_key_is_read_some_at_a_time(data: &Data) {
+    let store = data.tasks();
+    let keys = ["a", "b", "a", "a", "c", "b", "a", "a"];
+    let events: Vec<NewEvent> =
+        keys.into_iter().zip(1..).map(|(key, number)| event(number, "t", key)).collect();
+    let appended: Result<(), Error> =
+        store.transaction(|tx| Box::pin(tx.outbox_append(events.clone()))).await;
+    appended.unwrap();
+    let heads = store.outbox_heads(&["t".to_owned()], 0, 10).await.unwrap();
+    let next = async |each| {
+        let before = store.statements().count();
+        let next = store.outbox_next(&heads, each).await.unwrap();
+        assert_eq!(store.statements().count() - before, 1);
+        next.iter().map(|event| event.id.as_uuid().as_u128()).collect::<Vec<_>>()
+    };
+    assert_eq!(next(1).await, [3, 6]);
+    assert_eq!(next(3).await, [3, 4, 6, 7]);
+    assert_eq!(next(9).await, [3, 4, 6, 7, 8]);
 }
 
 pub(crate) async fn a_look_into_the_outbox_takes_no_more_than_a_page(data: &Data) {
@@ -111,7 +131,7 @@ pub(crate) async fn a_look_into_the_outbox_takes_no_more_than_a_page(data: &Data
     let rest = poll(first[2].position).await;
     assert_eq!((numbers(&rest).as_slice(), page::is_full(&rest)), ([4].as_slice(), false));
     let all = [first, rest].concat();
-    let next = store.outbox_next(&all).await.unwrap();
+    let next = store.outbox_next(&all, 1).await.unwrap();
     assert_eq!((numbers(&next).as_slice(), page::is_full(&next)), ([11, 12, 13].as_slice(), true));
 }
 

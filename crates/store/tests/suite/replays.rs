@@ -69,7 +69,7 @@ pub(crate) async fn a_replay_leaves_as_the_message_that_it_was(data: &Data) {
     assert_eq!((third.id, third.handler), (event_id(3), None));
     assert_eq!(many.id, event_id(100), "in their order");
     // The one behind it, by the other statement that reads events.
-    let [second] = store.outbox_next(&[first]).await.unwrap().try_into().unwrap();
+    let [second] = store.outbox_next(&[first], 1).await.unwrap().try_into().unwrap();
     assert!(second.raw);
     assert_eq!((second.id, second.handler.as_deref()), (event_id(2), None));
     let of_key = store.outbox_of("t", "a", 0, 10).await.unwrap();
@@ -151,7 +151,7 @@ pub(crate) async fn what_leaves_the_outbox_of_the_tasks_is_kept_and_can_be_publi
     assert_eq!((first.id, first.republish_of), (event_id(10), Some(event_id(1))));
     assert!(!first.raw && first.is_replay());
     assert_eq!((first.handler.as_deref(), first.source.as_str()), (Some("audit"), "docket/tasks"));
-    let [second] = store.outbox_next(std::slice::from_ref(&first)).await.unwrap().try_into().unwrap();
+    let [second] = store.outbox_next(std::slice::from_ref(&first), 1).await.unwrap().try_into().unwrap();
     assert_eq!((second.id, second.republish_of), (event_id(20), Some(event_id(2))));
     assert_eq!((second.time, second.trace), (kept[1].time, kept[1].trace.clone()));
     assert_eq!(

@@ -1,37 +1,66 @@
 //! Whether the audit log has everything: entries in batches, and what is missing between them.
 
-use docket_store::audit::Entry;
+use docket_store::audit::{Entry, Listing, NewEntry};
+use docket_store::inbox::Arrival;
 use docket_store::verify::{Head, Versions};
-use docket_store::{Error, Schema, Store};
+use docket_store::{Error, Schema};
 
-use super::series::entry;
-use super::{Data, content, event_id, id, put, task, user};
+use super::series::{entry, record};
+use super::{Data, POSTGRES, content, event_id, id, put, task, user};
 
-async fn store_all(store: &Store, entries: Vec<Entry>) -> u64 {
-    let stored: Result<u64, Error> = store
-        .transaction(|tx| {
-            let entries = entries.clone();
-            Box::pin(async move { tx.audit_insert_all(&entries.iter().collect::<Vec<_>>()).await })
-        })
-        .await;
-    stored.unwrap()
-}
-
-pub(crate) async fn many_entries_are_stored_in_one_statement_each_once(data: &Data) {
+pub(crate) async fn a_batch_is_recorded_at_once_and_each_entry_once(data: &Data) {
     let store = data.stores.of(Schema::Audit);
     // With and without what may be missing in an entry.
-    let entries = vec![entry(2, 7, 2), entry(1, 7, 1), entry(3, 8, 3)];
+    let entries = [entry(2, 7, 2), entry(1, 7, 1), entry(3, 8, 3)];
     let before = store.statements().count();
-    assert_eq!(store_all(&store, entries.clone()).await, 3);
-    assert_eq!(store.statements().count() - before, 1);
-    assert_eq!(store_all(&store, vec![]).await, 0);
+    assert_eq!(record(&store, entries, false).await, 3);
+    let statements = if data.kind == POSTGRES { 1 } else { 2 };
+    assert_eq!(store.statements().count() - before, statements);
+    assert_eq!(record(&store, [], false).await, 0);
     let changed = Entry { after: serde_json::json!({}), ..entry(2, 7, 2) };
-    assert_eq!(store_all(&store, vec![changed, entry(4, 8, 4)]).await, 1, "the log has one of them");
-    let listing = docket_store::audit::Listing { limit: 10, ..Default::default() };
+    let again = [changed.clone(), entry(4, 8, 4), entry(4, 8, 4)];
+    assert_eq!(record(&store, again, false).await, 1, "the handler is done with one, and one came twice");
+    assert_eq!(record(&store, [changed], true).await, 0, "the log has it");
+    let listing = Listing { limit: 10, ..Listing::default() };
     let (listed, _) = store.audit_list(&user("alice"), &listing).await.unwrap();
-    let many = (100..4_100).map(|number| entry(number, 9, 9)).collect();
-    assert_eq!(store_all(&store, many).await, 4_000, "a large batch");
     assert_eq!(listed, [entry(1, 7, 1), entry(2, 7, 2), entry(3, 8, 3), entry(4, 8, 4)]);
+    let many = (100..4_100).map(|number| entry(number, 9, 9));
+    assert_eq!(record(&store, many, false).await, 4_000, "a large batch");
+}
+
+pub(crate) async fn what_the_inbox_says_of_an_event_decides_over_its_entry(data: &Data) {
+    let store = &data.stores.of(Schema::Audit);
+    let arrival =
+        |number, replay: Option<u128>| Arrival { event: event_id(number), replay: replay.map(event_id) };
+    let given = async |number, replay, refills, kept: bool| {
+        let entry = kept.then(|| entry(number, 7, 1));
+        let event = NewEntry { arrival: arrival(number, replay), refills, entry };
+        store.audit_record("audit", &[event], super::at(900)).await.unwrap()
+    };
+    let dead = |number| async move {
+        let buried: Result<bool, Error> = store
+            .transaction(|tx| {
+                Box::pin(async move {
+                    tx.inbox_bury("audit", &arrival(number, None), "unreadable", super::at(1)).await
+                })
+            })
+            .await;
+        assert!(buried.unwrap());
+    };
+    assert_eq!(given(1, None, false, false).await, 0, "nothing of it is kept");
+    assert_eq!(given(1, None, false, true).await, 0, "and the handler is done with it");
+    assert_eq!(
+        given(1, Some(101), false, true).await,
+        0,
+        "a replay begins what was given up, and nothing else"
+    );
+    assert_eq!(given(1, Some(102), true, true).await, 1, "unless it is for the log alone");
+    dead(2).await;
+    assert_eq!(given(2, None, false, true).await, 0, "it was given up");
+    assert_eq!(given(2, Some(201), false, true).await, 1, "and is begun by a replay");
+    assert_eq!(given(2, Some(202), false, true).await, 0, "once");
+    let begins = store.inbox_would_begin("audit", &[1, 2, 3].map(|number| arrival(number, None))).await;
+    assert_eq!(begins.unwrap(), [false, false, true]);
 }
 
 pub(crate) async fn holes_in_the_log_are_named_page_by_page(data: &Data) {
@@ -48,7 +77,7 @@ pub(crate) async fn holes_in_the_log_are_named_page_by_page(data: &Data) {
         [(1, &[0, 1, 2, 3]), (2, &[1, 4, 5, 9]), (3, &[3]), (4, &[1]), (5, &[0])];
     let entries =
         known.iter().flat_map(|(task, versions)| versions.iter().map(|number| version(*task, *number)));
-    store_all(&audit, entries.collect()).await;
+    record(&audit, entries, false).await;
     let before = audit.statements().count();
     let first = audit.audit_versions(None, 2).await.unwrap();
     assert_eq!(audit.statements().count() - before, 1);
