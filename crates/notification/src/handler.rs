@@ -35,8 +35,8 @@ impl Handler {
         Self { store, clock, ids, events_topic }
     }
 
-    /// Writes what is new of these, in one transaction of four statements however many there are, and of one more when the
-    /// ledger knows some of them.
+    /// Writes what is new of these, in one transaction of three statements however many there are; of two more when some go
+    /// nowhere, or the ledger knows them.
     async fn write(&self, due: &[Read]) -> Result<(), HandlerError> {
         fail::fail_point!("notification-error", |_| Err(HandlerError::retry("failpoint")));
         let now = self.clock.now();
@@ -79,8 +79,8 @@ impl Handler {
         let added: HashSet<String> = tx.deliveries_add(&rows).await?.into_iter().collect();
         let told = new.iter().map(|due| due.subject()).filter(|subject| !added.contains(subject));
         let known = tx.deliveries_about(told.chain(again).collect()).await?;
-        let begun: HashSet<&str> = known.iter().map(|row| row.subject.as_str()).collect();
-        let nowhere = nowhere.into_iter().filter(|(due, _)| !begun.contains(due.subject().as_str()));
+        let subjects: HashSet<&str> = known.iter().map(|row| row.subject.as_str()).collect();
+        let nowhere = nowhere.into_iter().filter(|(due, _)| !subjects.contains(due.subject().as_str()));
         let to_tell = self.events(now);
         let mut events: Vec<NewEvent> = nowhere
             .map(|(due, outcomes)| to_tell.ended(due.notice.clone(), due.trace.clone(), outcomes))

@@ -1,7 +1,6 @@
 //! Sends a batch of claimed rows of one channel, and writes down what became of each as soon as it is known.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::channel::{Outcome, Parcel, Recipient};
 use crate::desk::{Desk, Ready, by_need};
 use crate::events::Events;
+use crate::news::News;
 use crate::render::Message;
 
 /// The most rows that are settled in one transaction.
@@ -36,8 +36,7 @@ pub(crate) struct Lane {
     pub(crate) events_topic: String,
     /// When the log was last told of each mistake of an operator's.
     pub(crate) missing: Mutex<HashMap<String, Instant>>,
-    /// Whether events wait in the outbox that the relay was not woken for.
-    pub(crate) untold: AtomicBool,
+    pub(crate) news: News,
 }
 
 impl Lane {
@@ -206,21 +205,8 @@ impl Lane {
             })
             .await;
         if told? {
-            self.untold.store(true, Ordering::Release);
+            self.news.add();
         }
         Ok(())
-    }
-
-    /// Whether the relay is still to be woken for what was written down.
-    pub(crate) fn is_untold(&self) -> bool {
-        self.untold.load(Ordering::Acquire)
-    }
-
-    /// Wakes the relay for what was written down. Whoever sends does so when there is nothing to be sent for a moment:
-    /// messages are waited for, and to tell of one costs as much as to send one. Meanwhile the relay looks by itself.
-    pub(crate) fn tell_relay(&self) {
-        if self.untold.swap(false, Ordering::AcqRel) {
-            self.desk.store.outbox_appended();
-        }
     }
 }

@@ -11,6 +11,7 @@ mod events;
 mod handler;
 mod hold;
 mod lane;
+mod news;
 mod owner;
 mod probe;
 mod render;
@@ -118,7 +119,7 @@ impl Config {
             ids: ids.clone(),
             events_topic: events_topic.clone(),
             missing: Default::default(),
-            untold: Default::default(),
+            news: Default::default(),
         };
         Ok(assemble(Arc::new(lane), bindings, random))
     }

@@ -26,10 +26,6 @@ const IDLE_POLL: Duration = Duration::from_secs(5);
 /// How often it is looked whose summary is due.
 const DIGEST_POLL: Duration = Duration::from_secs(5);
 
-/// How long nothing may be to be sent before the relay is woken for what was: reminders of one moment come one batch after
-/// the other.
-const LULL: Duration = Duration::from_millis(250);
-
 /// How long to wait after the database has failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -63,6 +59,9 @@ impl Sender {
     pub async fn run(self, stop: CancellationToken) {
         let looking = look_for_bindings(self.lane.desk.config.clone(), self.bindings.clone());
         let _looking = AbortOnDropHandle::new(tokio::spawn(looking));
+        let telling = self.lane.clone();
+        let telling = async move { telling.news.pass_on(&telling.desk.store).await };
+        let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
         let mut lanes = Lanes::default();
         let mut next_digests = Instant::now();
         let mut failures = 0_u32;
@@ -79,15 +78,9 @@ impl Sender {
             failures = if turn.is_ok() { 0 } else { failures.saturating_add(1) };
             let pause = turn.unwrap_or(PAUSE);
             rests = failures == 0 && !pause.is_zero();
-            let lull = rests && lanes.work.is_empty() && self.lane.is_untold();
-            let pause = if lull { pause.min(LULL) } else { pause };
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = sleep(pause) => {
-                    if lull {
-                        self.lane.tell_relay();
-                    }
-                }
+                () = sleep(pause) => {}
                 // After a failure the pause is kept.
                 () = self.lane.desk.store.deliveries_change(), if failures == 0 => rests = false,
                 Some(done) = lanes.work.join_next_with_id(), if failures == 0 => {
@@ -96,8 +89,9 @@ impl Sender {
                 }
             }
         }
+        // The relay has the rest of the drain for what was written down.
+        self.lane.desk.store.outbox_appended();
         lanes.finish().await;
-        self.lane.tell_relay();
     }
 
     /// How long there is nothing to do, as far as that is known; nothing when there is. One statement, and all that is asked

@@ -107,8 +107,12 @@ impl<'a> Run<'a> {
         };
         // Who does not wait for the answer any more takes the work along.
         let outcome = AbortOnDropHandle::new(tokio::spawn(work.in_current_span())).await;
-        // It ends without an outcome when the process does.
-        (indices, outcome.unwrap_or(Err(BatchFailed::Otherwise)))
+        let outcome = outcome.unwrap_or_else(|ended| {
+            // What a handler does ends here in no other way than the process.
+            tracing::debug!(error = &ended as &dyn std::error::Error, "a part of a batch has no outcome");
+            Err(BatchFailed::Otherwise)
+        });
+        (indices, outcome)
     }
 
     /// Deals with these alone, in any order.

@@ -237,7 +237,7 @@ async fn what_is_to_be_sent_and_whom_a_token_names_are_found_by_an_index() {
     let named = |sql| Statement::from_sql_and_values(BACKEND, sql, ["[]".into(), 1.into(), 1.into()]);
     contains(&steps_of(&store, named(notification::CLAIM_IN_PROCESS)).await, by_id);
     contains(&steps_of(&store, named(notification::SETTLE_IN_PROCESS)).await, by_id);
-    let siblings = notification::siblings_query(BACKEND, &[DeliveryId::from_uuid(Uuid::nil())]);
+    let siblings = notification::siblings_query(&[DeliveryId::from_uuid(Uuid::nil())]);
     contains(&plan(&store, siblings).await, "deliveries USING INDEX deliveries_one_per_channel (subject=?)");
 
     let tests = "SEARCH deliveries USING INDEX deliveries_by_user (user_id=? AND create_time>?)";

@@ -229,7 +229,8 @@ impl Round<'_> {
         of(self.commits(&format!("{}.inbox", target.name())).await?, cost)
     }
 
-    /// How many events a target's handler has begun, ever, by what its statements have written.
+    /// How many events a target's handler has begun, ever, by what its statements have written: rows of its inbox, or, where
+    /// one statement writes both, of the log.
     async fn begun(&self, target: Target) -> Result<u64> {
         let sql = format!(
             "SELECT coalesce(sum(rows), 0)::bigint FROM pg_stat_statements JOIN pg_roles ON pg_roles.oid = userid

@@ -39,6 +39,7 @@ use crate::channel::{Bindings, Channel, Channels, Outcome, Parcel, Recipient};
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::lane::Lane;
+use crate::news::News;
 use crate::owner::{Agenda, Agendas, Away, Owner, Standing};
 use crate::render::Renderer;
 use crate::sender::Lanes;
@@ -242,7 +243,7 @@ impl World {
             ids: ids.clone(),
             events_topic: topic,
             missing: Mutex::default(),
-            untold: AtomicBool::default(),
+            news: News::default(),
         };
         let counter = AtomicU64::new(1);
         let random = Arc::new(move || {

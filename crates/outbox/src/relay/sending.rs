@@ -39,7 +39,8 @@ pub(super) struct Followers {
     pub(super) cut: bool,
 }
 
-/// How many events of a key are read at once behind one that has left: to find them costs as much as to read some.
+/// How many events of a key are read at once behind one that has left: to find them costs as much as to read some. Those that
+/// wait are in memory: of each key that is on its way up to so many, of each call no more than a page.
 const AHEAD: u32 = 4;
 
 impl Call {

@@ -152,6 +152,38 @@ async fn a_key_that_was_not_taken_goes_on_in_its_order_after_a_pause() {
     assert_eq!(with_a, 3 + 2);
 }
 
+/// What the broker has of a key of six events when it answers the call with the third one so, once. All but the first were
+/// read behind it.
+async fn around_the_third(deadline_ms: u64, answer: Answer) -> Vec<String> {
+    let calls = AtomicUsize::new(0);
+    let (broker, client) = Broker::start(deadline_ms, move |call| {
+        let third = call.keys == ["a"] && calls.fetch_add(1, Ordering::SeqCst) == 2;
+        if third { answer.clone() } else { Answer::Yes }
+    })
+    .await;
+    let world = World::start(config(), client, async |store| {
+        append(store, (1..=6).map(|number| event("a", number)).collect()).await;
+    })
+    .await;
+    world.empty().await;
+    of_key(&broker, "a")
+}
+
+#[tokio::test]
+async fn what_was_read_behind_an_event_does_not_overtake_it_whatever_becomes_of_it() {
+    let once = ids(1..=6);
+    let refused = Answer::Not(BTreeSet::from(["a".to_owned()]));
+    assert_eq!(around_the_third(5_000, refused).await, once);
+    assert_eq!(around_the_third(300, Answer::Silence).await, once);
+    for code in [Code::Internal, Code::Unavailable] {
+        assert_eq!(
+            around_the_third(5_000, Answer::YesBut(code)).await,
+            ids([1, 2, 3, 3, 4, 5, 6]),
+            "{code:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn an_error_after_the_event_was_taken_repeats_it_and_loses_nothing() {
     for code in [Code::Internal, Code::Unavailable] {

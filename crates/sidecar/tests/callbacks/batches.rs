@@ -275,6 +275,34 @@ async fn parts_of_a_large_batch_are_handled_at_the_same_time_and_share_no_key() 
 }
 
 #[tokio::test]
+async fn each_message_of_a_batch_in_parts_has_its_own_answer() {
+    // Read and handled in three parts, and each of these fails alone, too.
+    let failing = [3, 77, 149];
+    let stubborn: Vec<String> = failing.iter().map(|number: &usize| number.to_string()).collect();
+    struct Stubborn(Vec<String>);
+    #[async_trait]
+    impl TopicHandler for Stubborn {
+        fn name(&self) -> &'static str {
+            "stubborn"
+        }
+        async fn handle(&self, delivery: &Delivery) -> Result<(), HandlerError> {
+            match self.0.contains(&String::from_utf8_lossy(&delivery.data).into_owned()) {
+                true => Err(HandlerError::retry("not now")),
+                false => Ok(()),
+            }
+        }
+        async fn handle_all(&self, _: &[&Delivery]) -> Result<(), HandlerError> {
+            Err(HandlerError::OneByOne)
+        }
+    }
+    let app = App::with(in_lanes(3), [Arc::new(Stubborn(stubborn)) as Arc<dyn TopicHandler>], |it| it).await;
+    let messages: Vec<_> = (0..150).map(|number| event(&format!("key {number}"), number)).collect();
+    let answers = app.deliver_all(messages).await;
+    let again: Vec<usize> = (0..150).filter(|place| answers[*place] != DONE).collect();
+    assert_eq!(again, failing);
+}
+
+#[tokio::test]
 async fn when_a_part_fails_the_others_are_done_with() {
     let audit = Whole::new(Scripted::new("audit", []), [Act::Fail], &[]);
     let app = App::with(in_lanes(2), [audit.clone() as Arc<dyn TopicHandler>], |it| it).await;

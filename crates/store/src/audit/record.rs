@@ -44,10 +44,11 @@ impl Store {
         if self.write.get_database_backend() != DbBackend::Postgres {
             return self.record_in_process(handler, events, now).await;
         }
-        fail::fail_point!("in-handler-before-commit", |_| std::process::abort());
-        let record =
-            Statement::from_sql_and_values(DbBackend::Postgres, RECORD, values(handler, events, now));
-        let recorded = tried(|| self.write.execute_raw(record.clone()).map_err(Error::from)).await?;
+        let record = || {
+            let values = values(handler, events, now);
+            self.write.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, RECORD, values))
+        };
+        let recorded = tried(|| record().map_err(Error::from)).await?;
         // It is durable, and whoever asked for it does not hear so.
         fail::fail_point!("commit-unknown", |_| Err(Error::Interrupted));
         Ok(recorded.rows_affected())

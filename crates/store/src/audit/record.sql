@@ -12,7 +12,7 @@ FROM unnest(
 ) AS entries (
     event_id, event_type, task_id, user_id, task_version, event_time, record_time, before, after, trace_id, refills
 )
--- IS TRUE, so that what has begun is hashed.
-WHERE (refills OR event_id IN (SELECT event_id FROM begun)) IS TRUE
+-- IS TRUE, so that what has begun is hashed. It comes first, so that the inbox is written before the log, as by everybody.
+WHERE (event_id IN (SELECT event_id FROM begun) OR refills) IS TRUE
 ORDER BY event_id
 ON CONFLICT (event_id) DO NOTHING

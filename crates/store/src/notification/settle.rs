@@ -101,16 +101,16 @@ impl Tx<'_> {
         if ended.is_empty() {
             return Ok(Settlement { known, completed: Vec::new() });
         }
-        let siblings = siblings_query(DbBackend::Sqlite, &ended).all(&self.0).await?;
+        let siblings = siblings_query(&ended).all(&self.0).await?;
         Ok(Settlement { known, completed: completed(siblings)? })
     }
 }
 
-/// The messages of those firings that have all come to their end; the rows are firing by firing.
+/// The messages of those firings of which none waits, in their order.
 fn completed(rows: Vec<Model>) -> Result<Vec<Delivery>, Error> {
-    let firings = rows.chunk_by(|one, next| one.subject == next.subject);
-    let complete = firings.filter(|firing| firing.iter().all(|row| row.finish_time.is_some()));
-    complete.flatten().map(|row| delivery(row.clone())).collect()
+    let waits = rows.iter().filter(|row| row.finish_time.is_none());
+    let waiting: HashSet<String> = waits.map(|row| row.subject.clone()).collect();
+    rows.into_iter().filter(|row| !waiting.contains(&row.subject)).map(delivery).collect()
 }
 
 impl Tx<'_> {
@@ -131,13 +131,13 @@ fn about_query(backend: DbBackend, subjects: Vec<String>) -> Select<Entity> {
         .order_by_asc(Column::Channel)
 }
 
-/// All messages of the firings of these.
-pub(crate) fn siblings_query(backend: DbBackend, settled: &[DeliveryId]) -> Select<Entity> {
+/// All messages of the firings of these, on SQLite.
+pub(crate) fn siblings_query(settled: &[DeliveryId]) -> Select<Entity> {
     let ids = settled.iter().map(|id| id.as_uuid()).collect();
     let subjects = Query::select()
         .column(Column::Subject)
         .from(Entity)
-        .and_where(among(backend, Column::DeliveryId, ids))
+        .and_where(among(DbBackend::Sqlite, Column::DeliveryId, ids))
         .and_where(Column::ReminderId.is_not_null())
         .to_owned();
     Entity::find()

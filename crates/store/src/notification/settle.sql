@@ -1,6 +1,6 @@
 -- Settles attempts. Before that it locks every message of the same subjects, all in the order of ids: of two who settle the
 -- last messages of a firing, the second waits here, and reads then, with the lock, that it is the last. Answers the messages
--- that it settled, and beside them the others of their subjects.
+-- that it settled, and beside them the others of those firings of which one has come to its end.
 WITH told AS (
     SELECT *
     FROM unnest(
@@ -36,4 +36,9 @@ WITH told AS (
 SELECT settled.*, TRUE AS known FROM settled
 UNION ALL
 -- IS TRUE, so that what was settled is hashed.
-SELECT locked.*, FALSE FROM locked WHERE (delivery_id NOT IN (SELECT delivery_id FROM settled)) IS TRUE
+SELECT locked.*, FALSE
+FROM locked
+WHERE (
+    subject IN (SELECT subject FROM settled WHERE finish_time IS NOT NULL AND reminder_id IS NOT NULL)
+    AND delivery_id NOT IN (SELECT delivery_id FROM settled)
+) IS TRUE

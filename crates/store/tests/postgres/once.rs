@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use docket_domain::LetterState;
+use docket_store::audit::NewEntry;
 use docket_store::dead_letters::{Filter, Letter};
 use docket_store::inbox::Arrival;
 use docket_store::{Error, Schema, Stores};
@@ -12,6 +13,7 @@ use docket_testkit::Postgres;
 use tokio::sync::Barrier;
 
 use crate::suite::letters::{act, failure, keep, replayed};
+use crate::suite::series::entry;
 use crate::suite::{at, event_id};
 use crate::{config, migrated};
 
@@ -76,6 +78,42 @@ async fn events_that_come_to_several_at_once_are_begun_by_one() {
         }
         let distinct: HashSet<u128> = begun.iter().copied().collect();
         assert_eq!((begun.len() as u128, distinct.len() as u128), (EVENTS, EVENTS), "round {round}");
+    }
+    assert_eq!(deadlocks(&database).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn entries_of_events_that_come_to_several_at_once_are_stored_once() {
+    const EVENTS: u128 = 40;
+    const CONSUMERS: u128 = 8;
+    let database = migrated(Postgres::shared().await).await;
+    let store = Stores::open(&config(database.url()), &[Schema::Audit]).await.unwrap().of(Schema::Audit);
+    for round in 0..10_u128 {
+        let barrier = Arc::new(Barrier::new(CONSUMERS as usize));
+        let consumer = |number: u128| {
+            let (store, barrier) = (store.clone(), barrier.clone());
+            tokio::spawn(async move {
+                // To some all of them come once more for the log alone, to some a part, to others none.
+                let refills = |event: u128| number.is_multiple_of(3) || (event + number).is_multiple_of(2);
+                let new = |event: u128| {
+                    let entry = entry(1_000 * round + event, 7, 1);
+                    let replay =
+                        refills(event).then(|| event_id(1_000_000 * (number + 1) + 1_000 * round + event));
+                    let arrival = Arrival { event: entry.event_id, replay };
+                    NewEntry { arrival, refills: replay.is_some(), entry: Some(entry) }
+                };
+                let mut events: Vec<NewEntry> = (0..EVENTS).map(new).collect();
+                events.rotate_left(usize::try_from(number * 5).unwrap());
+                barrier.wait().await;
+                store.audit_record("audit", &events, at(2)).await.unwrap()
+            })
+        };
+        let consumers: Vec<_> = (0..CONSUMERS).map(consumer).collect();
+        let mut stored = 0;
+        for consumer in consumers {
+            stored += consumer.await.unwrap();
+        }
+        assert_eq!(u128::from(stored), EVENTS, "round {round}");
     }
     assert_eq!(deadlocks(&database).await, 0);
 }

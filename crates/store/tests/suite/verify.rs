@@ -59,8 +59,27 @@ pub(crate) async fn what_the_inbox_says_of_an_event_decides_over_its_entry(data:
     assert_eq!(given(2, None, false, true).await, 0, "it was given up");
     assert_eq!(given(2, Some(201), false, true).await, 1, "and is begun by a replay");
     assert_eq!(given(2, Some(202), false, true).await, 0, "once");
-    let begins = store.inbox_would_begin("audit", &[1, 2, 3].map(|number| arrival(number, None))).await;
-    assert_eq!(begins.unwrap(), [false, false, true]);
+    dead(3).await;
+    // In one batch: given up and come by itself and by two replays, new and come twice, done with and come for the log alone.
+    let event = |number, replay, refills| NewEntry {
+        arrival: arrival(number, replay),
+        refills,
+        entry: Some(entry(number, 7, 1)),
+    };
+    let batch = [
+        event(3, None, false),
+        event(3, Some(301), false),
+        event(3, Some(302), false),
+        event(4, None, false),
+        event(4, Some(401), false),
+        event(1, Some(103), true),
+        event(5, Some(501), true),
+    ];
+    assert_eq!(store.audit_record("audit", &batch, super::at(900)).await.unwrap(), 3, "3, 4 and 5");
+    assert_eq!(store.audit_record("audit", &batch, super::at(901)).await.unwrap(), 0, "it comes again");
+    let begins =
+        store.inbox_would_begin("audit", &[1, 2, 3, 4, 5, 6].map(|number| arrival(number, None))).await;
+    assert_eq!(begins.unwrap(), [false, false, false, false, false, true]);
 }
 
 pub(crate) async fn holes_in_the_log_are_named_page_by_page(data: &Data) {
