@@ -19,8 +19,7 @@ const UNCLEAR_COMMITS: &str = "commit-unknown=20%return";
 const UNCLEAR_PUBLISHES: &str = "publish-unknown=30%return";
 
 /// Where a docket ends itself, and how often it passes by.
-const CRASH_POINTS: &str =
-    "after-commit=2%return;after-publish=5%return;before-delete=5%return;in-handler-before-commit=5%return";
+const CRASH_POINTS: &str = "after-commit=2%return;after-publish=5%return;before-delete=5%return";
 
 /// The share of deliveries that fail, with the failpoints that make them.
 const FAILING_HANDLERS: &str = "audit-error=40%return;recurrence-error=40%return";
