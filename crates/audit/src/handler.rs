@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use docket_domain::{Heard, ReminderEventKind};
-use docket_rpc::TraceContext;
+use docket_telemetry::TraceContext;
 use docket_sidecar::{Delivery, HandlerError, TopicHandler};
 use docket_store::audit::{Entry, NewEntry};
 use docket_store::inbox::Arrival;

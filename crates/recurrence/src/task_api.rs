@@ -7,18 +7,16 @@ use docket_domain::UserId;
 use docket_proto::v1;
 use docket_proto::v1::task_service_client::TaskServiceClient;
 use docket_rpc::auth::ACT_AS_KEY;
-use docket_rpc::{ServiceToken, TraceContext};
+use docket_rpc::ServiceToken;
+use docket_rpc::trace::{TRACEPARENT, TRACESTATE};
 use docket_sidecar::{BoxError, HandlerError, InvocationChannel, Trace};
+use docket_telemetry::TraceContext;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
 
 /// Whom a token names that is signed here.
 const SERVICE: &str = "docket-recurrence";
-
-/// The metadata of W3C Trace Context.
-const TRACEPARENT: &str = "traceparent";
-const TRACESTATE: &str = "tracestate";
 
 /// Why the task API did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -153,14 +151,7 @@ fn judge(status: Status) -> Failure {
 /// series is worth more than its trace.
 fn carry_on(trace: &Trace, metadata: &mut MetadataMap) {
     let value = |text: &str| MetadataValue::try_from(text).ok();
-    let mut sent = MetadataMap::new();
-    if let Some(parent) = value(&trace.parent) {
-        sent.insert(TRACEPARENT, parent);
-    }
-    if let Some(state) = trace.state.as_deref().and_then(value) {
-        sent.insert(TRACESTATE, state);
-    }
-    let taken = TraceContext::of(&sent.into_headers());
+    let taken = TraceContext::parse(Some(&trace.parent), trace.state.as_deref());
     for (key, text) in [(TRACEPARENT, taken.traceparent), (TRACESTATE, taken.tracestate)] {
         if let Some(value) = text.as_deref().and_then(value) {
             metadata.insert(key, value);

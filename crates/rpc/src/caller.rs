@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use docket_domain::{Instant, UserId};
+use docket_telemetry::TraceContext;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use tonic::{Request, Status};
@@ -10,7 +11,6 @@ use tonic::{Request, Status};
 use crate::auth::{ACT_AS_KEY, Authenticator, Defect, Error};
 use crate::fault::Internal;
 use crate::status::{OrStatus as _, to_status};
-use crate::trace::TraceContext;
 
 /// The door through which a call came.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -30,4 +30,3 @@ pub use server::{Config as ServerConfig, Server};
 pub use shell::{Shell, ShellLayer};
 pub use status::{OrStatus, to_status};
 pub use tls::{Config as TlsConfig, Tls};
-pub use trace::TraceContext;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use docket_domain::Clock;
+use docket_telemetry::TraceContext;
 use futures::FutureExt as _;
 use http::{HeaderMap, Request, Response};
 use tokio::time::Instant;
@@ -30,7 +31,7 @@ use crate::fault::{DeadlineExceeded, Fault, Internal, InvalidFields, Unavailable
 use crate::form;
 use crate::limit::{Limits, OpenStream, OpenStreams, Place, Share, TooManyStreams, UnsupportedCompression};
 use crate::status::to_status;
-use crate::trace::TraceContext;
+use crate::trace;
 
 /// The most bytes of a method's name that spans and answers repeat: it is the client's text.
 const MAX_METHOD_BYTES: usize = 256;
@@ -130,7 +131,7 @@ where
             Method(request.uri().path().trim_start_matches('/').chars().take(MAX_METHOD_BYTES).collect());
         // Taken here and not at the first poll: the call has arrived now.
         let deadline = Deadline::of(request.headers(), rules.max_deadline);
-        let trace = TraceContext::of(request.headers());
+        let trace = trace::of(request.headers(), rules.port);
         let span = span(kind, &method, &trace);
         let activity = request.extensions().get::<Activity>();
         let mut under_way = UnderWay::new(rules.calls.token(), activity.map(Activity::begin));

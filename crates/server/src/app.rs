@@ -13,6 +13,7 @@ use docket_outbox::Relay;
 use docket_rpc::{Health, reflection};
 use docket_sidecar::{Client, Drain, Jitter};
 use docket_store::{Lock, Schema, Stores};
+use docket_telemetry::{Handle, Meters};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
@@ -61,11 +62,12 @@ struct Shared {
     /// The sidecar. Nobody calls it where Dapr is off.
     client: Client,
     identity: Identity,
+    meters: Meters,
 }
 
 impl App {
     /// Builds everything; nothing is served yet.
-    pub async fn build(config: Config) -> anyhow::Result<Self> {
+    pub async fn build(config: Config, telemetry: Handle) -> anyhow::Result<Self> {
         let public = bind(config.listen.public, "listen.public").await?;
         let app = match config.dapr.enabled {
             true => Some(bind(config.listen.app, "listen.app").await?),
@@ -88,6 +90,7 @@ impl App {
             jitter: Arc::new(rand::random::<f64>),
             client: Client::connect_lazy(&config.dapr)?,
             identity,
+            meters: telemetry.meters.clone(),
         };
 
         let health = Health::new(services(&config)).await;

@@ -38,9 +38,11 @@ pub struct Config {
     /// What is logged: directives of `tracing_subscriber::EnvFilter`.
     pub log: String,
     /// How log lines look: `text` or `json`.
-    pub log_format: LogFormat,
+    pub log_format: docket_telemetry::Format,
     /// How long calls that are under way may take after the order to stop, in seconds.
     pub drain_seconds: u64,
+    /// Where traces and metrics go.
+    pub telemetry: docket_telemetry::Config,
     /// Where the data is.
     pub database: docket_store::Config,
     /// The addresses that are listened on.
@@ -83,25 +85,15 @@ pub struct Listen {
     pub tls: Option<docket_rpc::TlsConfig>,
 }
 
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people at a terminal.
-    #[default]
-    Text,
-    /// One JSON object a line, for machines.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
             targets: Vec::new(),
             data_dir: PathBuf::from("."),
             log: "info,sqlx=warn,sea_orm_migration=warn,h2=warn,hyper=warn".to_owned(),
-            log_format: LogFormat::default(),
+            log_format: Default::default(),
             drain_seconds: 20,
+            telemetry: Default::default(),
             database: Default::default(),
             listen: Default::default(),
             auth: Default::default(),
@@ -184,6 +176,7 @@ impl Config {
         // Dapr's own variables come last: they say where the sidecar is, when nothing of ours does.
         let dapr = config.dapr.or_environment(|name| std::env::var(name).ok());
         config.dapr = dapr.map_err(|error| Error::Wrong(format!("dapr: {error}")))?;
+        config.telemetry = config.telemetry.or_environment(|name| std::env::var(name).ok());
         if config.database.url.is_empty() {
             config.database.url = docket_store::url_of(&config.data_dir.join("docket.db"));
         }

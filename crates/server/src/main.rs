@@ -6,7 +6,7 @@ use clap::Parser as _;
 use docket_server::app::App;
 use docket_server::args::{Args, AuditAction, Command, Way};
 use docket_server::config::{Config, Flags};
-use docket_server::{commands, dlq, logging, remind, topics};
+use docket_server::{commands, dlq, remind, telling, topics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -67,7 +67,8 @@ fn verdict(well: bool) -> ExitCode {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     config.check_to_serve()?;
-    logging::start(&config);
+    let telemetry = telling::start(&config)?;
+    let handle = telemetry.handle();
     let stop = CancellationToken::new();
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut told = async || {
@@ -81,9 +82,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         stop.cancel();
         told().await;
     };
-    tokio::select! {
-        ended = async { App::build(config).await?.run(stop.clone()).await } => ended,
+    let ended = tokio::select! {
+        ended = async { App::build(config, handle).await?.run(stop.clone()).await } => ended,
         // What is under way is dropped, which rolls its transactions back, as a crash would.
-        () = told_twice => anyhow::bail!("told to stop twice: calls under way were given up"),
-    }
+        () = told_twice => Err(anyhow::anyhow!("told to stop twice: calls under way were given up")),
+    };
+    telemetry.end().await;
+    ended
 }

@@ -61,7 +61,7 @@ pub struct NotTaken(pub String);
 impl Client {
     /// A client for the sidecar that the configuration names; does not call it yet.
     pub fn connect_lazy(config: &Config) -> Result<Self, InvalidConfig> {
-        let endpoint = config.endpoint.clone().unwrap_or_else(|| "http://127.0.0.1:50001".to_owned());
+        let endpoint = config.endpoint();
         let invalid = || InvalidConfig::Endpoint(endpoint.clone());
         if !endpoint.starts_with("http://") {
             return Err(invalid());

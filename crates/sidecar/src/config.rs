@@ -118,6 +118,11 @@ impl Default for Bulk {
 }
 
 impl Config {
+    /// Where the sidecar's gRPC API is.
+    pub fn endpoint(&self) -> String {
+        self.endpoint.clone().unwrap_or_else(|| "http://127.0.0.1:50001".to_owned())
+    }
+
     /// Fills what is not set from the variables that Dapr gives to every app: `DAPR_GRPC_ENDPOINT` or `DAPR_GRPC_PORT`,
     /// `DAPR_API_TOKEN`, `APP_API_TOKEN`. Empty ones count as absent.
     pub fn or_environment(
@@ -193,7 +198,8 @@ impl ApiToken {
         self.0.as_bytes()
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    /// The token itself, for a header.
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use docket_domain::{EventId, Instant};
-use docket_rpc::TraceContext;
+use docket_telemetry::TraceContext;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};

@@ -31,6 +31,7 @@ impl Config {
         if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             wrong.push(format!("log: {:?} is not a filter", self.log));
         }
+        wrong.extend(self.telemetry.check().into_iter().map(|what| format!("telemetry.{what}")));
         wrong.extend(self.auth.faults());
         if let Err(what) = self.outbox.check() {
             wrong.push(format!("outbox: {what}"));

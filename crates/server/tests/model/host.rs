@@ -10,7 +10,9 @@ use docket_rpc::{Secret, Signer};
 use docket_server::app::App;
 use docket_server::config::Config;
 use docket_server::source::SystemClock;
+use docket_server::telling;
 use docket_store::{Schema, Store, Stores};
+use docket_telemetry::Handle;
 use docket_testkit::callback::Callback;
 use docket_testkit::{PATIENCE, Storage, User, wait_for};
 use tempfile::TempDir;
@@ -127,7 +129,8 @@ impl Host {
     async fn launch(&self) -> Run {
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let config = self.config.clone();
-        let app = runtime.spawn(App::build(config)).await.unwrap().unwrap();
+        let telemetry = Handle::detached(&telling::identity(&config)).unwrap();
+        let app = runtime.spawn(App::build(config, telemetry)).await.unwrap().unwrap();
         let (public, app_port) = (channel(app.public_address()), channel(app.app_address().unwrap()));
         let stop = CancellationToken::new();
         let ended = runtime.spawn(app.run(stop.clone()));
