@@ -28,11 +28,11 @@ chaos *ARGS:
 fuzz *ARGS:
     cargo xtask fuzz {{ ARGS }}
 
-# Checks layout, format, lints, contract and dependencies
+# Checks layout, format, lints, contract, alert rules and dependencies
 check:
     cargo xtask check
 
-# Finds or builds daprd, scheduler, grpcurl, buf, cargo-deny, cargo-fuzz, kafka; finds or installs postgres
+# Finds or builds daprd, scheduler, grpcurl, buf, promtool, cargo-deny, cargo-fuzz, kafka; finds or installs postgres
 tools *ARGS:
     cargo xtask tools {{ ARGS }}
 

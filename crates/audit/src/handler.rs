@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use docket_domain::{Heard, ReminderEventKind};
-use docket_telemetry::TraceContext;
 use docket_sidecar::{Delivery, HandlerError, TopicHandler};
 use docket_store::audit::{Entry, NewEntry};
 use docket_store::inbox::Arrival;
+use docket_telemetry::TraceContext;
 use docket_wire::event::DecodeError;
 use docket_wire::{ObjectText, event, preferences_event, reminder_event};
 

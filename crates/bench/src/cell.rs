@@ -14,9 +14,6 @@ use crate::script::{Script, script};
 use crate::usage;
 use crate::world::World;
 
-/// More of the machine than this used by others makes a cell noisy. The kernel's own work counts as others'.
-const OTHERS: f64 = 0.15;
-
 /// How far the time of pgbench and that of the processes' counters may be apart, as a part of the cell.
 const APART: f64 = 0.1;
 
@@ -243,7 +240,7 @@ fn figures(before: &Moment, after: &Moment, per_second: f64, (p50, p99): (f64, f
         docket: cpu(before.docket, after.docket),
         postgres: cpu(before.postgres, after.postgres),
         client: cpu(before.client, after.client),
-        noisy: others > OTHERS,
+        noisy: others > usage::OTHERS,
     }
 }
 

@@ -1,5 +1,5 @@
 //! Docket beside what it stands on: what a call costs against pgbench, what an event costs against a bare echo, and what a
-//! reminder costs against a bare job.
+//! reminder costs against a bare job; and beside itself: what it costs to record traces.
 #![doc = include_str!("../README.md")]
 
 mod api;
@@ -14,6 +14,7 @@ mod record;
 mod reminders;
 mod report;
 mod script;
+mod traces;
 mod usage;
 mod world;
 
@@ -41,6 +42,8 @@ enum Suite {
     /// Measures how fast and how late reminders are given that are all due in one second, against a bare app on the same
     /// scheduler, and what they cost while none is due.
     Reminders(reminders::Args),
+    /// Measures what it costs calls to be recorded, against the same calls that are not.
+    Traces(traces::Args),
 }
 
 #[tokio::main]
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
     let outcome = match suite {
         Some(Suite::Backbone(args)) => backbone::run(args).await,
         Some(Suite::Reminders(args)) => reminders::run(args).await,
+        Some(Suite::Traces(args)) => traces::run(args).await,
         None => api::run(api).await,
     };
     match outcome {

@@ -27,6 +27,12 @@ pub(crate) const REMINDERS: Place = Place {
     end: "<!-- The figures of the reminders end here. -->",
 };
 
+/// The figures of traces.
+pub(crate) const TRACES: Place = Place {
+    begin: "<!-- The figures below are written by `cargo xtask bench traces --write`. -->\n",
+    end: "<!-- The figures of the traces end here. -->",
+};
+
 /// The README with other figures.
 pub(crate) fn replaced(readme: &str, place: Place, figures: &str) -> Result<String> {
     let Place { begin, end } = place;
@@ -41,7 +47,7 @@ mod tests {
 
     #[test]
     fn figures_replace_those_before_and_no_others() {
-        for (place, other) in [(API, BACKBONE), (BACKBONE, REMINDERS), (REMINDERS, API)] {
+        for (place, other) in [(API, BACKBONE), (BACKBONE, REMINDERS), (REMINDERS, TRACES), (TRACES, API)] {
             let part = |place: Place, figures: &str| format!("{}\n{figures}\n\n{}", place.begin, place.end);
             let readme = |figures: &str| {
                 format!("# Title\n{}\nmiddle\n{}\nrest\n", part(other, "kept"), part(place, figures))
@@ -53,7 +59,7 @@ mod tests {
 
     #[test]
     fn the_readme_has_all_places() {
-        for place in [API, BACKBONE, REMINDERS] {
+        for place in [API, BACKBONE, REMINDERS, TRACES] {
             assert!(replaced(include_str!("../README.md"), place, "new").is_ok(), "{place:?}");
         }
     }

@@ -9,6 +9,9 @@ use docket_testkit::postgres::Client;
 /// The kernel counts in hundredths of a second on every Linux that there is.
 const TICK: f64 = 0.01;
 
+/// More of the machine than this used by others makes a cell noisy.
+pub(crate) const OTHERS: f64 = 0.15;
+
 /// How much of the machine must be idle before a cell begins.
 const QUIET: f64 = 0.93;
 
@@ -48,6 +51,13 @@ pub(crate) struct Machine {
     pub(crate) busy: f64,
     /// Not spent.
     pub(crate) idle: f64,
+}
+
+/// The part of the machine that others used between two moments, when so many seconds were ours. The kernel's own work
+/// counts as others'.
+pub(crate) fn others(before: Machine, after: Machine, ours: f64) -> f64 {
+    let busy = after.busy - before.busy;
+    (busy - ours) / (busy + after.idle - before.idle)
 }
 
 /// What the machine has spent since it started.

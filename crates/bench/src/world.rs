@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use docket_testkit::postgres::Client;
-use docket_testkit::{Database, Docket, Postgres, Storage, once};
+use docket_testkit::{Database, Docket, DocketBuilder, Postgres, Storage, once};
 use tonic::transport::Channel;
 
 use crate::usage;
@@ -84,22 +84,18 @@ impl World {
         let database = postgres.database().await;
         migrate(binary, &database)?;
         database.grant_runtime().await;
-        let docket = Docket::builder(binary)
-            .storage(&Storage::Postgres(database.clone()))
-            .env("DOCKET_DAPR__ENABLED", "false")
-            .env("DOCKET_AUTH__SECRET", SECRET)
-            .env("DOCKET_LOG", "warn")
-            .env("DOCKET_LIMITS__RATE_PER_SECOND", "0")
-            .env("DOCKET_LIMITS__MAX_CONCURRENT_CALLS", "0")
-            .env("DOCKET_LIMITS__MAX_CONCURRENT_CALLS_PER_USER", "0")
-            .start()
-            .await;
+        let docket = docket(binary, &database).start().await;
         postgres.execute("CREATE EXTENSION pg_stat_statements").await;
         let counters = postgres.client().await;
         let postmaster = usage::postmaster(&counters).await?;
         let world = Self { docket, postgres, database, postmaster, counters };
         world.make_template().await?;
         Ok(world)
+    }
+
+    /// Another Docket on the same database, to be started.
+    pub(crate) fn docket_beside(&self, binary: &Path) -> DocketBuilder {
+        docket(binary, &self.database)
     }
 
     /// The one task of which all others are copies, made by Docket itself.
@@ -164,7 +160,12 @@ impl World {
 
     /// The connections of the load generator.
     pub(crate) fn channels(&self) -> Vec<Channel> {
-        (0..CONNECTIONS).map(|_| self.docket.public_channel()).collect()
+        Self::channels_to(&self.docket)
+    }
+
+    /// As many to another Docket.
+    pub(crate) fn channels_to(docket: &Docket) -> Vec<Channel> {
+        (0..CONNECTIONS).map(|_| docket.public_channel()).collect()
     }
 
     /// The version of PostgreSQL.
@@ -190,6 +191,18 @@ impl World {
     pub(crate) fn postgres_cpu(&self) -> Result<f64> {
         usage::of_family(self.postmaster)
     }
+}
+
+/// A Docket that serves the API alone, without limits.
+fn docket(binary: &Path, database: &Database) -> DocketBuilder {
+    Docket::builder(binary)
+        .storage(&Storage::Postgres(database.clone()))
+        .env("DOCKET_DAPR__ENABLED", "false")
+        .env("DOCKET_AUTH__SECRET", SECRET)
+        .env("DOCKET_LOG", "warn")
+        .env("DOCKET_LIMITS__RATE_PER_SECOND", "0")
+        .env("DOCKET_LIMITS__MAX_CONCURRENT_CALLS", "0")
+        .env("DOCKET_LIMITS__MAX_CONCURRENT_CALLS_PER_USER", "0")
 }
 
 /// A token of a user's.

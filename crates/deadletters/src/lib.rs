@@ -2,6 +2,7 @@
 #![doc = include_str!("../README.md")]
 
 mod answer;
+mod depth;
 mod error;
 mod handler;
 mod letter;
@@ -16,6 +17,7 @@ use docket_proto::v1::dead_letter_service_server::DeadLetterServiceServer;
 use docket_store::Store;
 use serde::{Deserialize, Serialize};
 
+pub use depth::Watch;
 pub use error::Error;
 pub use handler::{Handler, NAME};
 pub use letter::SIDECAR;

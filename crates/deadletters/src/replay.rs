@@ -7,7 +7,7 @@ use docket_domain::{DeadLetterId, EventId, Instant, LetterState, UserId};
 use docket_sidecar::ENVELOPE;
 use docket_store::Tx;
 use docket_store::dead_letters::{Action, Deed, Filter, Letter, Listing};
-use docket_store::outbox::NewReplay;
+use docket_store::outbox::{NewReplay, Trace};
 use docket_wire::request::{DiscardLetters, Letters, MAX_LETTERS, ReplayLetters};
 
 use crate::letter::SIDECAR;
@@ -36,6 +36,14 @@ pub(crate) struct Replay {
     pub(crate) only_failed_handler: bool,
 }
 
+/// Who wants something done about letters, when, and in which trace.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish<'a> {
+    pub(crate) actor: &'a UserId,
+    pub(crate) now: Instant,
+    pub(crate) trace: Option<Trace>,
+}
+
 /// Does things about letters.
 #[derive(Clone)]
 pub(crate) struct Desk {
@@ -52,16 +60,15 @@ impl Desk {
     pub(crate) async fn replay(
         &self,
         asked: &ReplayLetters,
-        actor: &UserId,
-        now: Instant,
+        wish: &Wish<'_>,
     ) -> Result<(Vec<Replay>, bool), Error> {
+        let Wish { actor, now, .. } = *wish;
         if asked.validate_only {
             let (letters, more) = self.look(&asked.letters).await?;
             let plan = |letter| self.plan(letter, asked, now);
             return Ok((letters.into_iter().map(plan).collect::<Result<_, _>>()?, more));
         }
-        let transaction =
-            self.deps.store.transaction(|tx| Box::pin(self.replay_in(tx, asked, actor, now))).await;
+        let transaction = self.deps.store.transaction(|tx| Box::pin(self.replay_in(tx, asked, wish))).await;
         let (replays, more) = transaction?;
         if !replays.is_empty() {
             self.deps.store.outbox_appended();
@@ -74,11 +81,10 @@ impl Desk {
         &self,
         tx: &Tx<'_>,
         asked: &ReplayLetters,
-        actor: &UserId,
-        now: Instant,
+        wish: &Wish<'_>,
     ) -> Result<(Vec<Replay>, bool), Error> {
         let (letters, mut more) = lock(tx, &asked.letters).await?;
-        let plan = |letter| self.plan(letter, asked, now);
+        let plan = |letter| self.plan(letter, asked, wish.now);
         let mut plans = letters.into_iter().map(plan).collect::<Result<Vec<Replay>, _>>()?;
         let taken = within(&plans, CALL);
         more |= taken < plans.len();
@@ -86,20 +92,14 @@ impl Desk {
         let mut replays = Vec::with_capacity(taken);
         while !plans.is_empty() {
             let rest = plans.split_off(within(&plans, BATCH));
-            replays.extend(self.send(tx, plans, actor, now).await?);
+            replays.extend(self.send(tx, plans, wish).await?);
             plans = rest;
         }
         Ok((replays, more))
     }
 
     /// Marks letters, notes who did it, and puts their messages into the outbox.
-    async fn send(
-        &self,
-        tx: &Tx<'_>,
-        plans: Vec<Replay>,
-        actor: &UserId,
-        now: Instant,
-    ) -> Result<Vec<Replay>, Error> {
+    async fn send(&self, tx: &Tx<'_>, plans: Vec<Replay>, wish: &Wish<'_>) -> Result<Vec<Replay>, Error> {
         let ids: Vec<DeadLetterId> = plans.iter().map(|plan| plan.letter.id).collect();
         let mut originals = tx.letters_originals(&ids).await?;
         let (mut messages, mut actions, mut replays) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,11 +112,11 @@ impl Desk {
                 key: letter.key.clone(),
                 handler: only_failed_handler.then(|| letter.handler.clone()),
                 message: originals.remove(&letter.id).ok_or(Error::NotFound { id: letter.id })?,
-                trace: None,
-                time: now,
+                trace: wish.trace.clone(),
+                time: wish.now,
             });
             let deed = Deed::Replayed { replay: id, only_failed_handler: *only_failed_handler };
-            actions.push((letter.id, self.action(deed, actor, now)));
+            actions.push((letter.id, self.action(deed, wish.actor, wish.now)));
             replays.push(Replay { id: Some(id), ..plan });
         }
         tx.letters_act(&actions).await?;

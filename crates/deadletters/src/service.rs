@@ -8,11 +8,12 @@ use docket_rpc::auth::DEAD_LETTERS_ADMIN;
 use docket_rpc::page::Question;
 use docket_rpc::{OrStatus as _, caller};
 use docket_store::dead_letters::{Cursor, Letter, Listing};
+use docket_store::outbox::Trace;
 use docket_wire::request;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 
-use crate::replay::Desk;
+use crate::replay::{Desk, Wish};
 use crate::{Deps, Error, answer};
 
 /// Where a page ends early, in bytes: gRPC clients take answers of 4 MiB.
@@ -87,7 +88,9 @@ impl DeadLetterService for Service {
     ) -> Result<Response<v1::ReplayDeadLettersResponse>, Status> {
         let actor = &caller::with_scope(&request, DEAD_LETTERS_ADMIN)?.subject;
         let asked = request::replay_letters(request.get_ref()).map_err(Error::from).or_status()?;
-        let (replays, more) = self.desk.replay(&asked, actor, self.deps.clock.now()).await.or_status()?;
+        let trace = Trace::of(caller::trace_context(&request));
+        let wish = Wish { actor, now: self.deps.clock.now(), trace };
+        let (replays, more) = self.desk.replay(&asked, &wish).await.or_status()?;
         let replays = replays.into_iter().map(answer::replay).collect();
         Ok(Response::new(v1::ReplayDeadLettersResponse { replays, more }))
     }

@@ -9,18 +9,22 @@ use docket_domain::source::Clock;
 use docket_domain::{DeliveryKind, DeliveryState, Instant, ReminderId, UserId};
 use docket_store::Store;
 use docket_store::notification::{Claimed, Delivery, Settled};
+use docket_store::outbox::Trace;
 use docket_wire::reminder_event;
 use futures::stream::{self, StreamExt as _};
 use tokio::time::timeout;
+use tracing::{Instrument as _, Span};
 
-use crate::channel::{Channels, Recipient};
+use crate::channel::{Channels, Outcome, Recipient};
 use crate::config::{Config, Unknown};
 use crate::digest::day_of;
 use crate::events::CALLED_OFF;
 use crate::handler::UNSUBSCRIBED;
 use crate::hold::Hold;
+use crate::metrics::{self, Metrics};
 use crate::owner::{Agenda, Agendas, Away, MOST_FIRINGS, Owner, Standing};
 use crate::render::{About, Firing, Letter, Message, Renderer};
+use crate::trace;
 use crate::verdict::Judge;
 
 /// How many users' tasks are asked for at a time.
@@ -40,10 +44,20 @@ pub(crate) struct Desk {
     pub(crate) channels: Channels,
     pub(crate) renderer: Renderer,
     pub(crate) hold: Hold,
+    pub(crate) metrics: Metrics,
+}
+
+/// What became of setting about a row.
+pub(crate) struct Done {
+    pub(crate) settled: Settled,
+    /// What is told of it goes on with that; none when it is not recorded.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// A message that is ready to be sent.
 pub(crate) struct Ready {
+    /// Of setting about it.
+    pub(crate) span: Span,
     pub(crate) delivery: Delivery,
     pub(crate) to: Recipient,
     pub(crate) message: Message,
@@ -64,16 +78,25 @@ impl Desk {
     }
 
     /// Prepares what these rows say, and settles those that say nothing any more.
-    pub(crate) async fn prepare(&self, claimed: Vec<Claimed>) -> (Vec<Ready>, Vec<Settled>) {
-        let facts = self.facts(&claimed).await;
-        let (mut ready, mut settled) = (Vec::new(), Vec::new());
-        for claimed in claimed {
+    pub(crate) async fn prepare(&self, claimed: Vec<Claimed>) -> (Vec<Ready>, Vec<Done>) {
+        let spans: Vec<Span> = claimed.iter().map(|claimed| trace::send(&claimed.delivery)).collect();
+        let facts = self.facts(&claimed).instrument(trace::asking(&spans)).await;
+        let (mut ready, mut done) = (Vec::new(), Vec::new());
+        for (claimed, span) in claimed.into_iter().zip(spans) {
             match self.decide(&claimed, &facts) {
-                Ok((to, message)) => ready.push(Ready { delivery: claimed.delivery, to, message }),
-                Err(over) => settled.push(over),
+                Ok((to, message)) => ready.push(Ready { span, delivery: claimed.delivery, to, message }),
+                Err(over) => done.push(self.done(&claimed.delivery, &span, over, Outcome::NotBegun.name())),
             }
         }
-        (ready, settled)
+        (ready, done)
+    }
+
+    /// Tells what became of setting about a row. `tried` is the name of what the channel said.
+    pub(crate) fn done(&self, row: &Delivery, span: &Span, settled: Settled, tried: &'static str) -> Done {
+        let word = metrics::word(&settled, tried);
+        self.metrics.ended(row, &settled, word);
+        trace::tell(span, word);
+        Done { settled, trace: trace::of(span) }
     }
 
     async fn facts(&self, claimed: &[Claimed]) -> Facts {

@@ -9,8 +9,11 @@ use docket_domain::source::{Clock, Ids};
 use docket_domain::{Channel, DeliveryId, DeliveryKind, Instant, Preferences, TimeDelta, UserId};
 use docket_store::notification::{Delivery, NewDelivery, NextDigest, StoredPreferences};
 use docket_store::{Error, Store};
+use docket_telemetry::Undecided;
 use serde_json::json;
+use tracing::Span;
 
+use crate::trace;
 use crate::words::words;
 
 /// The most users whose summaries begin together.
@@ -33,26 +36,39 @@ impl Digests {
         }
         let next: Vec<NextDigest> = due.iter().filter_map(|(user, stored)| next(user, stored, now)).collect();
         let (due, next) = (&due, &next);
-        self.store
+        let spans: Result<Undecided, Error> = self
+            .store
             .transaction(|tx| {
                 Box::pin(async move {
                     let begun: HashSet<UserId> = tx.digests_set(next).await?.into_iter().collect();
-                    let begun = due.iter().filter(|(user, _)| begun.contains(user));
-                    let rows: Vec<NewDelivery> =
-                        begun.flat_map(|(user, stored)| self.rows(user, stored, now)).collect();
-                    tx.deliveries_add(&rows).await
+                    let (mut rows, mut spans) = (Vec::new(), Undecided::default());
+                    for (user, stored) in due.iter().filter(|(user, _)| begun.contains(user)) {
+                        let (new, span) = self.rows(user, stored, now);
+                        rows.extend(new);
+                        spans.extend(span);
+                    }
+                    tx.deliveries_add(&rows).await?;
+                    Ok(spans)
                 })
             })
-            .await
-            .map(|_: Vec<String>| due.len() >= BATCH as usize)
+            .await;
+        spans?.done();
+        Ok(due.len() >= BATCH as usize)
     }
 
-    fn rows(&self, user: &UserId, stored: &StoredPreferences, now: Instant) -> Vec<NewDelivery> {
+    /// The messages of a user's summary, with the span that begins their trace.
+    fn rows(
+        &self,
+        user: &UserId,
+        stored: &StoredPreferences,
+        now: Instant,
+    ) -> (Vec<NewDelivery>, Option<Span>) {
         let preferences = &stored.preferences;
         let Some(time) = stored.next_digest_time.and_then(|planned| of_today(planned, preferences, now))
         else {
-            return Vec::new();
+            return (Vec::new(), None);
         };
+        let span = trace::digest();
         let quiet = preferences.quiet_hours.and_then(|hours| hours.until(now, preferences.time_zone));
         // What is sent after midnight tells of the new day.
         let day = quiet.unwrap_or(time).with_timezone(&preferences.time_zone).date_naive();
@@ -69,10 +85,11 @@ impl Digests {
             remind_time: time,
             next_attempt: quiet.unwrap_or(now),
             postponed: quiet.is_some(),
-            trace: None,
+            trace: trace::of(&span),
             create_time: now,
         };
-        ways(preferences).into_iter().map(row).collect()
+        let rows = ways(preferences).into_iter().map(row).collect();
+        (rows, Some(span))
     }
 }
 

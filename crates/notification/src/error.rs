@@ -75,6 +75,13 @@ impl Conflict for Error {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict)
     }
+
+    fn store(&self) -> Option<&docket_store::Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Fault for Error {

@@ -8,6 +8,8 @@ use docket_store::outbox::{NewEvent, Trace};
 use docket_wire::preferences_event::{self, PreferencesNotice};
 use docket_wire::reminder_event::{self, Outcome, ReminderNotice};
 
+use crate::trace::Traces;
+
 /// The CloudEvents `source` of everything that this target publishes.
 const SOURCE: &str = "docket/notification";
 
@@ -23,13 +25,13 @@ pub(crate) struct Events<'a> {
 
 impl Events<'_> {
     /// One event for each firing whose messages have all come to their end: these are all messages of each of them, firing by
-    /// firing.
-    pub(crate) fn completed(&self, deliveries: &[Delivery]) -> Vec<NewEvent> {
+    /// firing. It goes on with the trace of one that has just ended, or else with that in which the messages were asked for.
+    pub(crate) fn completed(&self, deliveries: &[Delivery], traces: &Traces) -> Vec<NewEvent> {
         let firings = deliveries.chunk_by(|one, next| one.reminder_id == next.reminder_id);
-        firings.filter_map(|firing| self.completed_firing(firing)).collect()
+        firings.filter_map(|firing| self.completed_firing(firing, traces)).collect()
     }
 
-    fn completed_firing(&self, firing: &[Delivery]) -> Option<NewEvent> {
+    fn completed_firing(&self, firing: &[Delivery], traces: &Traces) -> Option<NewEvent> {
         let first = firing.first()?;
         // What was written here can be read here, unless somebody else wrote it.
         let notice = match reminder_event::decode(first.content.to_string().as_bytes()) {
@@ -41,7 +43,8 @@ impl Events<'_> {
             }
         };
         let notice = ReminderNotice { called_off: firing.iter().any(is_called_off), ..notice };
-        Some(self.ended(notice, first.trace.clone(), firing.iter().filter_map(outcome).collect()))
+        let trace = firing.iter().find_map(|row| traces.get(&row.id)).or(first.trace.as_ref());
+        Some(self.ended(notice, trace.cloned(), firing.iter().filter_map(outcome).collect()))
     }
 
     /// A firing that has come to its end. What has reached somebody was not called off.

@@ -18,6 +18,7 @@ use docket_wire::reminder_event::{self, Outcome, ReminderNotice};
 use serde_json::Value;
 
 use crate::events::Events;
+use crate::trace::Traces;
 
 /// Names the handler in the inbox.
 const NAME: &str = "notification";
@@ -85,7 +86,7 @@ impl Handler {
         let mut events: Vec<NewEvent> = nowhere
             .map(|(due, outcomes)| to_tell.ended(due.notice.clone(), due.trace.clone(), outcomes))
             .collect();
-        events.extend(to_tell.completed(&ended(&known)));
+        events.extend(to_tell.completed(&ended(&known), &Traces::new()));
         let tells = !events.is_empty();
         tx.outbox_append(events).await?;
         Ok(tells)

@@ -13,12 +13,14 @@ use futures::stream::{self, StreamExt as _};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::channel::{Outcome, Parcel, Recipient};
-use crate::desk::{Desk, Ready, by_need};
+use crate::desk::{Desk, Done, Ready, by_need};
 use crate::events::Events;
 use crate::news::News;
 use crate::render::Message;
+use crate::trace::Traces;
 
 /// The most rows that are settled in one transaction.
 const MOST_SETTLED: usize = 500;
@@ -57,33 +59,36 @@ impl Lane {
         begin_by: Instant,
         stop: &CancellationToken,
     ) {
-        let (ready, settled) = self.desk.prepare(claimed).await;
+        let (ready, over) = self.desk.prepare(claimed).await;
         let (done, mut results) = mpsc::unbounded_channel();
-        for over in settled {
+        for over in over {
             // The other end is below.
             let _ = done.send(over);
         }
         let sending = async move {
             let send = async |one: Ready| {
-                let _ = done.send(self.send(&one, begin_by, stop).await);
+                let span = one.span.clone();
+                let _ = done.send(self.send(one, begin_by, stop).instrument(span).await);
             };
             stream::iter(ready).for_each_concurrent(in_flight, send).await;
         };
         let settling = async {
             let mut batch = Vec::new();
             while results.recv_many(&mut batch, MOST_SETTLED).await > 0 {
-                self.settle(&std::mem::take(&mut batch), begin_by).await;
+                self.settle(std::mem::take(&mut batch), begin_by).await;
             }
         };
         tokio::join!(sending, settling);
     }
 
-    async fn send(&self, one: &Ready, begin_by: Instant, stop: &CancellationToken) -> Settled {
-        if stop.is_cancelled() || Instant::now() > begin_by {
-            return self.desk.judge().outcome(&one.delivery, Outcome::NotBegun);
-        }
-        let outcome = self.hand_over(&one.delivery, &one.to, &one.message, begin_by).await;
-        self.desk.judge().outcome(&one.delivery, outcome)
+    async fn send(&self, one: Ready, begin_by: Instant, stop: &CancellationToken) -> Done {
+        let outcome = match stop.is_cancelled() || Instant::now() > begin_by {
+            true => Outcome::NotBegun,
+            false => self.hand_over(&one.delivery, &one.to, &one.message, begin_by).await,
+        };
+        let tried = outcome.name();
+        let settled = self.desk.judge().outcome(&one.delivery, outcome);
+        self.desk.done(&one.delivery, &one.span, settled, tried)
     }
 
     /// Gives a message to its channel.
@@ -100,7 +105,11 @@ impl Lane {
         fail::fail_point!("before-send", |_| std::process::abort());
         let now = self.desk.clock.now();
         let parcel = Parcel { id: delivery.id, user: &delivery.user_id, to, message, now, begin_by };
+        let begun = Instant::now();
         let outcome = channel.send(parcel).await;
+        if outcome != Outcome::NotBegun {
+            self.desk.metrics.took(delivery.channel, begun.elapsed());
+        }
         // The channel may have it, and nobody has written that down yet.
         fail::fail_point!("after-send", |_| std::process::abort());
         self.tell(delivery, &outcome);
@@ -158,10 +167,15 @@ impl Lane {
 
     /// Writes down what became of attempts. When the database does not take it, it is written again for as long as the
     /// claims may last: else what went out would go out again.
-    async fn settle(&self, settled: &[Settled], begin_by: Instant) {
+    async fn settle(&self, done: Vec<Done>, begin_by: Instant) {
+        let (mut settled, mut traces) = (Vec::with_capacity(done.len()), Traces::new());
+        for one in done {
+            traces.extend(one.trace.map(|trace| (one.settled.id, trace)));
+            settled.push(one.settled);
+        }
         let until = begin_by + self.desk.config.send_time();
         let mut failures = 0;
-        while let Err(error) = self.write(settled, None).await {
+        while let Err(error) = self.write(&settled, &traces, None).await {
             failures += 1;
             if failures == 1 {
                 let error = &error as &dyn std::error::Error;
@@ -179,11 +193,12 @@ impl Lane {
         }
     }
 
-    /// One transaction: the rows, an event for each firing that has come to its end with them, and the answer to a
-    /// repetition of the call that waits for that.
+    /// One transaction: the rows, an event for each firing that has come to its end with them, in the trace of one that has
+    /// ended it, and the answer to a repetition of the call that waits for that.
     pub(crate) async fn write(
         &self,
         settled: &[Settled],
+        traces: &Traces,
         kept: Option<&(Call<'_>, Vec<u8>)>,
     ) -> Result<(), Error> {
         fail::fail_point!("settle-error", |_| Err(Error::Interrupted));
@@ -197,7 +212,7 @@ impl Lane {
                     if let Some((call, answer)) = kept {
                         tx.call_answer(call, answer.clone()).await?;
                     }
-                    let completed = events.completed(&tx.deliveries_settle(settled).await?.completed);
+                    let completed = events.completed(&tx.deliveries_settle(settled).await?.completed, traces);
                     let tells = !completed.is_empty();
                     tx.outbox_append(completed).await?;
                     Ok(tells)

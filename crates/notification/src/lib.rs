@@ -11,6 +11,7 @@ mod events;
 mod handler;
 mod hold;
 mod lane;
+mod metrics;
 mod news;
 mod owner;
 mod probe;
@@ -19,6 +20,7 @@ mod sender;
 mod service;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod verdict;
 mod words;
 
@@ -29,6 +31,7 @@ use docket_proto::v1::notification_service_server::NotificationServiceServer;
 use docket_rpc::ServiceToken;
 use docket_sidecar::{Client, InvalidAppId, Jitter};
 use docket_store::Store;
+use docket_telemetry::instruments::Meter;
 
 pub use config::{Config, Email, EmailKind, Push, PushKind, Unknown, Webhook, WebhookKind};
 pub use error::Error;
@@ -40,6 +43,7 @@ use channel::Bindings;
 use desk::Desk;
 use digest::Digests;
 use lane::Lane;
+use metrics::Metrics;
 use owner::Remote;
 use render::Renderer;
 
@@ -64,6 +68,8 @@ pub struct Deps {
     pub token: Option<Arc<ServiceToken>>,
     /// The topic of task events, where it is told what became of reminders.
     pub events_topic: String,
+    /// Makes the instruments of the target's figures.
+    pub meter: Meter,
 }
 
 /// The parts of the target.
@@ -96,7 +102,7 @@ impl Config {
         self.check().map_err(BuildError::Config)?;
         let public_url = self.public_url.as_deref().map(config::page).transpose();
         let public_url = public_url.map_err(|rule| BuildError::Config(format!("public_url {rule}")))?;
-        let Deps { store, clock, ids, jitter, random, client, token, events_topic } = deps;
+        let Deps { store, clock, ids, jitter, random, client, token, events_topic, meter } = deps;
         let remote = Arc::new(Remote::new(
             client.channel_for(&self.reminders_app_id)?,
             client.channel_for(&self.tasks_app_id)?,
@@ -113,6 +119,7 @@ impl Config {
             owner: remote.clone(),
             agendas: remote,
             hold: Default::default(),
+            metrics: Metrics::new(&meter),
         };
         let lane = Lane {
             desk,

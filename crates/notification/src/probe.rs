@@ -12,11 +12,14 @@ use docket_wire::answer;
 use prost::Message as _;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
+use tracing::Instrument as _;
 
 use crate::Error;
 use crate::channel::Recipient;
+use crate::desk::Done;
 use crate::lane::Lane;
 use crate::service::told;
+use crate::trace::{self, Traces};
 use crate::words::words;
 
 /// How long a user waits after a test before the next one on the same channel.
@@ -75,13 +78,18 @@ impl Probe {
             Begin::Repeat(first) => return Ok(Asked::UnderWay(*first)),
         };
         let message = desk.test(&delivery, &to).map_err(|error| Error::Internal(Box::new(error)))?;
-        let outcome = lane.hand_over(&delivery, &to, &message, begin_by).await;
+        let span = trace::send_for_call(&delivery);
+        let outcome = lane.hand_over(&delivery, &to, &message, begin_by).instrument(span.clone()).await;
+        let tried = outcome.name();
         let mut settled = desk.judge().outcome(&delivery, outcome);
         if !settled.state.is_final() {
             // Others were on their way for too long: somebody waits here, so it is over all the same.
             settled.state = DeliveryState::Failed;
             settled.reason = Some("the channel was busy for too long".to_owned());
         }
+        let Done { settled, .. } = desk.done(&delivery, &span, settled, tried);
+        // The call has more to do than to send.
+        drop(span);
         let ended = Delivery {
             state: settled.state,
             reason: settled.reason.clone(),
@@ -91,7 +99,7 @@ impl Probe {
         };
         let answer = answer::delivery(&told(&ended));
         let kept = self.call().map(|call| (call, answer.encode_to_vec()));
-        lane.write(std::slice::from_ref(&settled), kept.as_ref()).await?;
+        lane.write(std::slice::from_ref(&settled), &Traces::new(), kept.as_ref()).await?;
         Ok(Asked::Over(answer))
     }
 

@@ -10,6 +10,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 use crate::channel::Bindings;
 use crate::config::Config;
@@ -58,10 +59,10 @@ impl Sender {
     /// Works until it is told to stop; what is being sent is finished first, and nothing new is begun.
     pub async fn run(self, stop: CancellationToken) {
         let looking = look_for_bindings(self.lane.desk.config.clone(), self.bindings.clone());
-        let _looking = AbortOnDropHandle::new(tokio::spawn(looking));
+        let _looking = AbortOnDropHandle::new(tokio::spawn(looking.in_current_span()));
         let telling = self.lane.clone();
         let telling = async move { telling.news.pass_on(&telling.desk.store).await };
-        let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+        let _telling = AbortOnDropHandle::new(tokio::spawn(telling.in_current_span()));
         let mut lanes = Lanes::default();
         let mut next_digests = Instant::now();
         let mut failures = 0_u32;
@@ -176,7 +177,8 @@ impl Lanes {
         begin_by: Instant,
         stop: CancellationToken,
     ) {
-        let task = self.work.spawn(async move { lane.work(rows, begin_by, &stop).await });
+        let work = async move { lane.work(rows, begin_by, &stop).await };
+        let task = self.work.spawn(work.in_current_span());
         self.busy.insert(task.id(), channel);
     }
 

@@ -17,6 +17,7 @@ use docket_wire::request::notification as request;
 use docket_wire::{InvalidFields, Violations, answer};
 use prost::Message as _;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 
 use crate::digest::first_after;
 use crate::events::Events;
@@ -316,7 +317,7 @@ impl NotificationService for Service {
         let probe = Probe::new(user.clone(), asked.channel, asked.request_id, body, trace);
         let lane = self.lane.clone();
         // On its own: a caller who gives up must not leave a message behind of which nobody knows what became.
-        let sending = tokio::spawn(async move { probe.send(&lane).await });
+        let sending = tokio::spawn(async move { probe.send(&lane).await }.in_current_span());
         let sent = sending.await.unwrap_or_else(|error| Err(Error::Internal(Box::new(error))));
         let delivery = match sent.or_status()? {
             Asked::Over(delivery) => delivery,

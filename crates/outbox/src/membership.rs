@@ -20,6 +20,8 @@ use docket_store::relay::{Census, Part, Poll};
 use docket_store::{Error, Store};
 use tokio::time::Instant;
 
+use crate::metrics::{Change, Metrics};
+
 /// Why a relay can not work with what it had.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failed {
@@ -39,6 +41,7 @@ pub(crate) struct Membership {
     /// How long a call to the sidecar may take.
     call: Duration,
     held: Option<Held>,
+    metrics: Arc<Metrics>,
 }
 
 struct Held {
@@ -52,8 +55,14 @@ struct Held {
 }
 
 impl Membership {
-    pub(crate) fn new(store: Store, ids: Arc<dyn Ids>, lease: Duration, call: Duration) -> Self {
-        Self { store, ids, lease, call, held: None }
+    pub(crate) fn new(
+        store: Store,
+        ids: Arc<dyn Ids>,
+        lease: Duration,
+        call: Duration,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { store, ids, lease, call, held: None, metrics }
     }
 
     pub(crate) fn is_member(&self) -> bool {
@@ -63,6 +72,15 @@ impl Membership {
     /// Whether it has what it has only for a time.
     pub(crate) fn is_leased(&self) -> bool {
         self.held.as_ref().is_some_and(|held| held.part.is_leased())
+    }
+
+    /// How many shards it has; none where it has all of the outbox, for good.
+    pub(crate) fn shards(&self) -> Option<usize> {
+        match &self.held {
+            Some(held) if !held.part.is_leased() => None,
+            Some(held) => Some(held.part.shards().count()),
+            None => Some(0),
+        }
     }
 
     pub(crate) fn has_others(&self) -> bool {
@@ -88,7 +106,7 @@ impl Membership {
         let held = self.held.as_mut().ok_or(Failed::Fenced)?;
         let asked = Instant::now();
         let Some(poll) = self.store.relay_poll(&held.part, self.lease, topics, after, limit).await? else {
-            self.held = None;
+            self.lose();
             return Err(Failed::Fenced);
         };
         held.until = asked + self.lease;
@@ -127,17 +145,21 @@ impl Membership {
         held.leaving = leaving;
         let lacking = share.saturating_sub(shards.len());
         let outcome = if !given.is_empty() {
-            self.store.relay_release(&mut held.part, &given).await.map(|()| 0)
+            let released = self.store.relay_release(&mut held.part, &given).await;
+            released.map(|()| self.metrics.lease(Change::GivenBack, given.len())).map(|()| 0)
         } else if census.expired > 0 || (lacking > 0 && census.free > 0) {
             self.store.relay_claim(&mut held.part, lacking).await
         } else {
             Ok(0)
         };
         match outcome {
-            Ok(got) => Ok(got > 0),
+            Ok(got) => {
+                self.metrics.lease(Change::Gained, got);
+                Ok(got > 0)
+            }
             Err(error) => {
                 // Nobody knows what the relay has now, so it begins again; what it had is free when its lease has ended.
-                self.held = None;
+                self.lose();
                 Err(error.into())
             }
         }
@@ -158,7 +180,9 @@ impl Membership {
 
     /// Others have what it had, or may have it at any moment.
     pub(crate) fn lose(&mut self) {
-        self.held = None;
+        if let Some(held) = self.held.take() {
+            self.metrics.lease(Change::Lost, held.part.shards().count());
+        }
     }
 
     /// Removes events that have arrived.
@@ -167,16 +191,21 @@ impl Membership {
         if self.store.outbox_remove(&held.part, events).await? {
             return Ok(());
         }
-        self.held = None;
+        self.lose();
         Err(Failed::Fenced)
     }
 
     /// Gives everything back.
     pub(crate) async fn leave(&mut self) {
         let Some(held) = self.held.take() else { return };
-        if let Err(error) = self.store.relay_leave(held.part).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, "the relay's shards are free only when its lease has ended");
+        let shards = held.part.shards().count();
+        match self.store.relay_leave(held.part).await {
+            Ok(()) => self.metrics.lease(Change::GivenBack, shards),
+            Err(error) => {
+                self.metrics.lease(Change::Lost, shards);
+                let error = &error as &dyn std::error::Error;
+                tracing::warn!(error, "the relay's shards are free only when its lease has ended");
+            }
         }
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use docket_domain::EventId;
 use tokio::time::Instant;
 
+use crate::Parked;
+
 /// Why an event that is still in the outbox is not published now.
 #[derive(Clone, Copy, Debug)]
 struct Wait {
@@ -13,8 +15,17 @@ struct Wait {
     until: Instant,
     /// How often it was published, or failed to be.
     attempts: u32,
+    /// When that was for the first time.
+    since: Instant,
     /// Where it is in the outbox.
     shard: i16,
+}
+
+impl Wait {
+    /// Whether one attempt was not enough.
+    fn is_parked(&self, now: Instant) -> bool {
+        self.attempts > 1 || self.until <= now
+    }
 }
 
 /// The events that wait: for their receipts, or for a pause after a failure to end.
@@ -40,13 +51,25 @@ impl Waiting {
 
     /// How many keys are kept back by an event that one attempt was not enough for.
     pub(crate) fn parked(&self, now: Instant) -> usize {
-        self.0.values().filter(|wait| wait.attempts > 1 || wait.until <= now).count()
+        self.0.values().filter(|wait| wait.is_parked(now)).count()
+    }
+
+    /// Those of them that have waited longest.
+    pub(crate) fn longest(&self, now: Instant, most: usize) -> Vec<Parked> {
+        let parked = self.0.iter().filter(|(_, wait)| wait.is_parked(now));
+        let mut parked: Vec<Parked> = parked
+            .map(|(event, wait)| Parked { event: *event, attempts: wait.attempts, since: wait.since })
+            .collect();
+        parked.sort_unstable_by_key(|parked| (parked.since, parked.event));
+        parked.truncate(most);
+        parked
     }
 
     /// The event was published, or failed to be; it is published again after the pause, if it is still there.
     pub(crate) fn wait(&mut self, event: EventId, shard: i16, now: Instant, pause: Duration) {
         let attempts = self.attempts(event).saturating_add(1);
-        self.0.insert(event, Wait { until: now + pause, attempts, shard });
+        let since = self.0.get(&event).map_or(now, |wait| wait.since);
+        self.0.insert(event, Wait { until: now + pause, attempts, since, shard });
     }
 
     /// The shards with an event whose time has not come: it may be on its way to its handlers.
@@ -87,6 +110,9 @@ mod tests {
         assert!(waiting.is_due(event(1), now + second), "they did not come");
         assert_eq!(waiting.busy(now + second), HashSet::new());
         assert_eq!(waiting.parked(now + second), 1);
+        let parked = Parked { event: event(1), attempts: 1, since: now };
+        assert_eq!(waiting.longest(now + second, 9), [parked]);
+        assert_eq!((waiting.longest(now, 9), waiting.longest(now + second, 0)), (Vec::new(), Vec::new()));
 
         waiting.wait(event(2), 1, now, second);
         waiting.wait(event(2), 1, now, 2 * second);

@@ -1,12 +1,16 @@
 //! Hands events to the sidecar, and says what became of each.
 
-use docket_sidecar::{Client, CloudEvent, EnvelopeError, Error, Message, Replay, Trace};
+use std::fmt::Display;
+
+use docket_sidecar::{Client, Error, Message};
 use docket_store::outbox::PendingEvent;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::Topic;
 use crate::line::Line;
+use crate::metrics::Metrics;
+use crate::spans::Sending;
 
 /// What one call may carry, in bytes of payload: the sidecar takes 4 MiB, and envelopes and encoding add to it.
 const CALL_BYTES: usize = 2 << 20;
@@ -67,97 +71,135 @@ fn fitting(lines: &[Line], most: usize) -> usize {
     lines.iter().take(most).take_while(fits).count().max(1)
 }
 
-/// Publishes the events in one call; when that fails, one by one.
-pub(crate) async fn publish(
-    client: &Client,
-    topic: &Topic,
-    events: Vec<PendingEvent>,
-    permit: &Permit,
-) -> Outcome {
-    let mut outcome = Outcome::default();
-    let (mut sent, mut messages) = (Vec::with_capacity(events.len()), Vec::with_capacity(events.len()));
-    for event in events {
-        match message(&event) {
-            Ok(message) => {
-                sent.push(event);
+/// What events are published with.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) topic: &'a Topic,
+    /// The name of the outbox.
+    pub(crate) outbox: &'static str,
+    pub(crate) metrics: &'a Metrics,
+}
+
+impl Way<'_> {
+    /// Publishes the events in one call; when that fails, one by one.
+    pub(crate) async fn publish(&self, events: Vec<PendingEvent>, permit: &Permit) -> Outcome {
+        let mut outcome = Outcome::default();
+        if permit.may_begin(&mut outcome) {
+            self.together(events, permit, &mut outcome).await;
+        }
+        self.metrics.published(outcome.taken.len());
+        outcome
+    }
+
+    async fn together(&self, events: Vec<PendingEvent>, permit: &Permit, outcome: &mut Outcome) {
+        let batch = events.len();
+        let (mut sent, mut messages) = (Vec::with_capacity(batch), Vec::with_capacity(batch));
+        for event in events {
+            if let Some((sending, message)) = self.begin(event, batch, outcome) {
+                sent.push(sending);
                 messages.push(message);
             }
-            Err(error) => outcome.failed.push((event, error.to_string())),
         }
-    }
-    if sent.is_empty() || !permit.may_begin(&mut outcome) {
-        return outcome;
-    }
-    match client.bulk_publish(&topic.pubsub, &topic.name, &messages).await {
-        Ok(results) => {
-            for (event, result) in sent.into_iter().zip(results) {
-                match result {
-                    Ok(()) => outcome.taken.push(event),
-                    Err(error) => outcome.failed.push((event, error.to_string())),
-                }
-            }
-        }
-        // What was alone has its answer.
-        Err(error @ Error::Rejected { .. }) if sent.len() == 1 => {
-            let error = error.to_string();
-            outcome.failed.extend(sent.into_iter().map(|event| (event, error.clone())));
-        }
-        // The answer says nothing about the single events, and one of them may be the cause.
-        Err(Error::Rejected { .. }) => {
-            one_by_one(client, topic, sent.into_iter().zip(messages), permit, &mut outcome).await;
-        }
-        Err(error) => away(error, sent, permit, &mut outcome),
-    }
-    outcome
-}
-
-async fn one_by_one(
-    client: &Client,
-    topic: &Topic,
-    events: impl Iterator<Item = (PendingEvent, Message)>,
-    permit: &Permit,
-    outcome: &mut Outcome,
-) {
-    for (event, message) in events {
-        if !permit.may_begin(outcome) {
+        if sent.is_empty() {
             return;
         }
-        match client.publish(&topic.pubsub, &topic.name, &message).await {
-            Ok(()) => outcome.taken.push(event),
-            Err(error @ Error::Rejected { .. }) => outcome.failed.push((event, error.to_string())),
-            Err(error) => away(error, vec![event], permit, outcome),
+        let Topic { pubsub, name, .. } = self.topic;
+        match self.timed(self.client.bulk_publish(pubsub, name, &messages)).await {
+            Ok(results) => {
+                for (sending, result) in sent.into_iter().zip(results) {
+                    match result {
+                        Ok(()) => outcome.taken.push(sending.taken()),
+                        Err(error) => self.failed(sending, "not_taken", &error, outcome),
+                    }
+                }
+            }
+            // What was alone has its answer.
+            Err(error @ Error::Rejected { .. }) if sent.len() == 1 => {
+                sent.into_iter().for_each(|sending| self.failed(sending, kind(&error), &error, outcome));
+            }
+            // The answer says nothing about the single events, and one of them may be the cause.
+            Err(error @ Error::Rejected { .. }) => {
+                self.metrics.unpublished(kind(&error), sent.len());
+                let again = sent.into_iter().zip(messages).map(|(sending, message)| {
+                    // What says in which attempt it came is made anew.
+                    let message = Some(message).filter(|_| !sending.is_told());
+                    (sending.failed(kind(&error)), message)
+                });
+                self.one_by_one(again.collect(), permit, outcome).await;
+            }
+            Err(error) => self.away(error, sent, permit, outcome),
         }
     }
-}
 
-/// The sidecar is at fault, and not an event.
-fn away(error: Error, events: Vec<PendingEvent>, permit: &Permit, outcome: &mut Outcome) {
-    permit.ended.cancel();
-    if matches!(error, Error::Deadline(_)) {
-        outcome.unknown.extend(events);
+    async fn one_by_one(
+        &self,
+        events: Vec<(PendingEvent, Option<Message>)>,
+        permit: &Permit,
+        outcome: &mut Outcome,
+    ) {
+        for (event, message) in events {
+            if !permit.may_begin(outcome) {
+                return;
+            }
+            let begun = match message {
+                Some(message) => Some((Sending::begin(event, &self.topic.name, self.outbox, 1), message)),
+                None => self.begin(event, 1, outcome),
+            };
+            let Some((sending, message)) = begun else { continue };
+            let Topic { pubsub, name, .. } = self.topic;
+            match self.timed(self.client.publish(pubsub, name, &message)).await {
+                Ok(()) => outcome.taken.push(sending.taken()),
+                Err(error @ Error::Rejected { .. }) => self.failed(sending, kind(&error), &error, outcome),
+                Err(error) => self.away(error, vec![sending], permit, outcome),
+            }
+        }
     }
-    outcome.away = Some(error);
+
+    async fn timed<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let begun = Instant::now();
+        let outcome = call.await;
+        self.metrics.called(&self.topic.name, begun.elapsed(), outcome.as_ref().err().map(kind));
+        outcome
+    }
+
+    /// Begins an attempt; none when the event can not be a message.
+    fn begin(&self, event: PendingEvent, batch: usize, outcome: &mut Outcome) -> Option<(Sending, Message)> {
+        let sending = Sending::begin(event, &self.topic.name, self.outbox, batch);
+        match sending.message() {
+            Ok(message) => Some((sending, message)),
+            Err(error) => {
+                self.failed(sending, "invalid", &error, outcome);
+                None
+            }
+        }
+    }
+
+    /// The event was not taken.
+    fn failed(&self, sending: Sending, kind: &'static str, error: &dyn Display, outcome: &mut Outcome) {
+        self.metrics.unpublished(kind, 1);
+        outcome.failed.push((sending.failed(kind), error.to_string()));
+    }
+
+    /// The sidecar is at fault, and not an event.
+    fn away(&self, error: Error, sent: Vec<Sending>, permit: &Permit, outcome: &mut Outcome) {
+        permit.ended.cancel();
+        self.metrics.unpublished(kind(&error), sent.len());
+        let events = sent.into_iter().map(|sending| sending.failed(kind(&error)));
+        let events: Vec<PendingEvent> = events.collect();
+        if matches!(error, Error::Deadline(_)) {
+            outcome.unknown.extend(events);
+        }
+        outcome.away = Some(error);
+    }
 }
 
-/// The event as it is published.
-fn message(event: &PendingEvent) -> Result<Message, EnvelopeError> {
-    let bytes = match event.raw {
-        true => event.payload.clone(),
-        false => envelope(event).encode()?,
-    };
-    let replay = event.is_replay().then(|| Replay { id: event.id, handler: event.handler.clone() });
-    Ok(Message { key: event.key.clone(), bytes, replay })
-}
-
-fn envelope(event: &PendingEvent) -> CloudEvent {
-    CloudEvent {
-        id: event.republish_of.unwrap_or(event.id),
-        source: event.source.clone(),
-        event_type: event.event_type.clone(),
-        subject: event.key.clone(),
-        time: event.time,
-        trace: event.trace.clone().map(|trace| Trace { parent: trace.parent, state: trace.state }),
-        data: event.payload.clone().into(),
+/// An `error.type`.
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Unavailable(_) => "unavailable",
+        Error::Deadline(_) => "timeout",
+        Error::Rejected { .. } => "rejected",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Takes events out of the outbox, in order for each key, until the broker or their handlers have them.
 
+mod look;
 mod pass;
 mod sending;
 
@@ -7,9 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use docket_domain::source::Ids;
+use docket_domain::EventId;
+use docket_domain::source::{Clock, Ids};
 use docket_sidecar::Client;
 use docket_store::Store;
+use docket_telemetry::instruments::Meter;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -17,15 +20,20 @@ use tokio_util::task::AbortOnDropHandle;
 use uuid::Uuid;
 
 use crate::membership::{Failed, Membership};
+use crate::metrics::Metrics;
 use crate::pending::Waiting;
 use crate::receipts::Receipts;
 use crate::{Config, Confirm, Topic};
+use look::Looks;
 
 /// The shortest time from the start of one pass to the next: what happens meanwhile is taken together.
 const SHORTEST_ROUND: Duration = Duration::from_millis(5);
 
 /// How long the last answer of the sidecar counts as a sign that it is there.
 const PROBE_EVERY: Duration = Duration::from_secs(5);
+
+/// How many parked events are told of one by one.
+const MOST_PARKED: usize = 100;
 
 /// How long to wait before trying again to hear others.
 const LISTEN_AGAIN: Duration = Duration::from_secs(5);
@@ -42,6 +50,10 @@ pub struct Deps {
     pub topics: Vec<Topic>,
     /// Makes ids.
     pub ids: Arc<dyn Ids>,
+    /// Tells how old events are.
+    pub clock: Arc<dyn Clock>,
+    /// Makes the instruments of the relay's figures.
+    pub meter: Meter,
     /// Answers random numbers from 0 to 1.
     pub jitter: Arc<dyn Fn() -> f64 + Send + Sync>,
 }
@@ -55,6 +67,19 @@ pub struct Status {
     pub parked: usize,
     /// How many times the outbox was looked at.
     pub passes: u64,
+    /// How many shards of the outbox the relay has; none where it has all of it, for good.
+    pub shards: Option<usize>,
+}
+
+/// An event that one attempt was not enough for. Everything behind it in its key waits.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Parked {
+    /// Which one.
+    pub event: EventId,
+    /// How often it was published, or failed to be.
+    pub attempts: u32,
+    /// When that was tried first, by this process.
+    pub since: Instant,
 }
 
 /// Carries events from the outbox to the broker.
@@ -71,6 +96,9 @@ pub struct Relay {
     membership: Membership,
     waiting: Waiting,
     status: watch::Sender<Status>,
+    parked: watch::Sender<Vec<Parked>>,
+    metrics: Arc<Metrics>,
+    looks: Looks,
     /// When the sidecar last answered.
     answered: Option<Instant>,
     /// Since when it does not.
@@ -107,7 +135,8 @@ impl From<docket_store::Error> for Interrupted {
 impl Config {
     /// The relay.
     pub fn build(self, deps: Deps) -> Relay {
-        let Deps { store, client, pubsub, topics, ids, jitter } = deps;
+        let Deps { store, client, pubsub, topics, ids, clock, meter, jitter } = deps;
+        let metrics = Arc::new(Metrics::new(&meter, store.name(), clock));
         // With receipts, an event that nobody here handles would never end, and a broker that forgets would lose it.
         let served = |topic: &Topic| self.confirm == Confirm::Broker || !topic.handlers.is_empty();
         let topics: BTreeMap<_, _> =
@@ -116,7 +145,7 @@ impl Config {
         Relay {
             name: ids.uuid(),
             receipts: Receipts::of(topics.values()),
-            membership: Membership::new(store.clone(), ids, self.lease(), client.deadline()),
+            membership: Membership::new(store.clone(), ids, self.lease(), client.deadline(), metrics.clone()),
             config: self,
             client,
             pubsub,
@@ -125,6 +154,9 @@ impl Config {
             topics,
             waiting: Waiting::default(),
             status,
+            parked: watch::Sender::default(),
+            metrics,
+            looks: Looks::default(),
             answered: None,
             silent: None,
         }
@@ -135,6 +167,16 @@ impl Relay {
     /// Follows how the relay is doing.
     pub fn status(&self) -> watch::Receiver<Status> {
         self.status.subscribe()
+    }
+
+    /// The store whose outbox it carries.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Follows which events keep others back: those that have waited longest, 100 at most.
+    pub fn parked(&self) -> watch::Receiver<Vec<Parked>> {
+        self.parked.subscribe()
     }
 
     /// Works until it is told to stop; the call that is on its way is finished first.
@@ -180,10 +222,8 @@ impl Relay {
                 self.silent.get_or_insert(begun);
             }
             self.yield_to_others().await;
-            let parked = self.waiting.parked(Instant::now());
-            self.status.send_modify(|status| {
-                *status = Status { connected, parked, passes: status.passes + 1 };
-            });
+            self.look(matches!(round, Ok(Round::Empty)), &stop).await;
+            self.tell(connected);
             // As long a rest as the pass took: a long outbox must not keep the database busy with looking at it.
             let rested = begun + SHORTEST_ROUND.max(2 * begun.elapsed());
             let woken = failures == 0 && self.membership.is_member();
@@ -197,6 +237,22 @@ impl Relay {
                 },
             }
         }
+    }
+
+    /// Says how it is doing.
+    fn tell(&self, connected: bool) {
+        let now = Instant::now();
+        let (parked, shards) = (self.waiting.parked(now), self.membership.shards());
+        self.metrics.doing(connected, parked);
+        self.status.send_modify(|status| {
+            *status = Status { connected, parked, passes: status.passes + 1, shards };
+        });
+        let longest = if parked > 0 { self.waiting.longest(now, MOST_PARKED) } else { Vec::new() };
+        self.parked.send_if_modified(|known| {
+            let changed = *known != longest;
+            *known = longest;
+            changed
+        });
     }
 
     /// Whether the sidecar has answered lately; asks it when nothing else did.

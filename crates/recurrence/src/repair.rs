@@ -7,8 +7,11 @@ use bytes::Bytes;
 use docket_domain::UserId;
 use docket_proto::v1;
 use docket_sidecar::{BindingHandler, BoxError, Metadata};
+use docket_telemetry::{begin_trace, fail};
 use futures::stream::{self, StreamExt as _};
 use tokio::sync::Mutex;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::task_api::{Failure, TaskApi};
 
@@ -85,9 +88,16 @@ impl Repair {
         }
     }
 
+    /// Begins a trace: the one in which the task was completed may have ended long ago.
     async fn follow(&self, task: &v1::Task, next: v1::CreateTaskRequest) -> Result<(), BoxError> {
         let owner: UserId = task.user_id.parse()?;
-        Ok(self.tasks.follow(next, &owner, None).await?)
+        let span = tracing::info_span!(parent: None, "repair series", docket.task.id = task.task_id, trace_id = Empty);
+        begin_trace(&span, []);
+        let followed = self.tasks.follow(next, &owner, None).instrument(span.clone()).await;
+        if followed.is_err() {
+            fail(&span, "not_followed");
+        }
+        Ok(followed?)
     }
 }
 
@@ -110,6 +120,8 @@ mod tests {
     use docket_proto::v1::create_task_request::OccurrenceOf;
     use docket_rpc::{InvalidPageToken, to_status};
     use docket_sidecar::Trace;
+    use docket_telemetry::current;
+    use docket_telemetry::testing::{Recorder, SpanData, SpanId, Status};
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -125,12 +137,14 @@ mod tests {
         /// Lets a call go on.
         gate: Semaphore,
         followed: StdMutex<Vec<(usize, String)>>,
+        /// The traces in which it was asked.
+        within: StdMutex<Vec<String>>,
     }
 
     impl Gaps {
         fn new(count: usize, bad: &[usize]) -> Arc<Self> {
-            let (gate, followed) = (Semaphore::new(OPEN as usize), StdMutex::default());
-            Arc::new(Self { count, bad: bad.iter().copied().collect(), gate, followed })
+            let (bad, gate) = (bad.iter().copied().collect(), Semaphore::new(OPEN as usize));
+            Arc::new(Self { count, bad, gate, followed: StdMutex::default(), within: StdMutex::default() })
         }
 
         /// What was followed since this was last asked.
@@ -152,6 +166,7 @@ mod tests {
         ) -> Result<(), Failure> {
             let gap: usize = next.occurrence_of.unwrap().task_id.parse().unwrap();
             let _open = self.gate.acquire().await.unwrap();
+            self.within.lock().unwrap().extend(current().trace_id().map(str::to_owned));
             if self.bad.contains(&gap) {
                 return Err(Failure::Later("it is bad".into()));
             }
@@ -213,6 +228,26 @@ mod tests {
             Repair { place: Mutex::new("of another release".to_owned()), ..Repair::new(gaps.clone()) };
         tick(&repair).await.unwrap();
         assert_eq!(gaps.take(), [0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn what_is_repaired_begins_a_trace_and_a_tick_that_finds_nothing_does_not() {
+        let (recorder, _guard) = Recorder::start();
+        tick(&Repair::new(Gaps::new(0, &[]))).await.unwrap();
+        assert_eq!(recorder.spans().len(), 0);
+        let gaps = Gaps::new(2, &[1]);
+        tick(&Repair::new(gaps.clone())).await.unwrap_err();
+        let spans = recorder.spans();
+        let told =
+            |span: &SpanData| (span.name.to_string(), span.parent_span_id, span.status != Status::Unset);
+        let mut told: Vec<_> = spans.iter().map(told).collect();
+        told.sort_by_key(|(.., failed)| *failed);
+        let name = || "repair series".to_owned();
+        assert_eq!(told, [(name(), SpanId::INVALID, false), (name(), SpanId::INVALID, true)]);
+        let within: BTreeSet<_> = gaps.within.lock().unwrap().iter().cloned().collect();
+        let own = |span: &SpanData| span.span_context.trace_id().to_string();
+        assert_eq!(within, spans.iter().map(own).collect(), "each is asked for in a trace of its own");
+        assert_eq!(within.len(), 2);
     }
 
     #[tokio::test]

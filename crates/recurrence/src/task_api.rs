@@ -6,14 +6,13 @@ use async_trait::async_trait;
 use docket_domain::UserId;
 use docket_proto::v1;
 use docket_proto::v1::task_service_client::TaskServiceClient;
-use docket_rpc::auth::ACT_AS_KEY;
 use docket_rpc::ServiceToken;
-use docket_rpc::trace::{TRACEPARENT, TRACESTATE};
+use docket_rpc::auth::ACT_AS_KEY;
 use docket_sidecar::{BoxError, HandlerError, InvocationChannel, Trace};
-use docket_telemetry::TraceContext;
-use tonic::metadata::{MetadataMap, MetadataValue};
+use docket_telemetry::{BACKGROUND, TraceContext, current};
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
+use tracing::Instrument as _;
 
 /// Whom a token names that is signed here.
 const SERVICE: &str = "docket-recurrence";
@@ -45,7 +44,7 @@ impl From<Failure> for HandlerError {
 #[async_trait]
 pub(crate) trait TaskApi: Send + Sync + 'static {
     /// Makes the next occurrence of a completed task of `owner`'s. Done as well when there is one, and when none is to be:
-    /// the task was opened again, or is gone.
+    /// the task was opened again, or is gone. It belongs to `trace`, or else to the span in which it is asked for.
     async fn follow(
         &self,
         next: v1::CreateTaskRequest,
@@ -79,29 +78,11 @@ impl Remote {
         Ok(request)
     }
 
-    async fn signed_for<T>(
-        &self,
-        owner: &UserId,
-        body: T,
-        trace: Option<&Trace>,
-    ) -> Result<Request<T>, BoxError> {
-        let mut request = self.signed(body).await?;
-        let metadata = request.metadata_mut();
-        metadata.insert(ACT_AS_KEY, owner.as_str().parse()?);
-        if let Some(trace) = trace {
-            carry_on(trace, metadata);
-        }
-        Ok(request)
-    }
-}
-
-#[async_trait]
-impl TaskApi for Remote {
-    async fn follow(
+    async fn create(
         &self,
         next: v1::CreateTaskRequest,
         owner: &UserId,
-        trace: Option<&Trace>,
+        trace: TraceContext,
     ) -> Result<(), Failure> {
         let of = next.occurrence_of.as_ref().map(|of| of.task_id.clone()).unwrap_or_default();
         let request = self.signed_for(owner, next, trace).await.map_err(Failure::Later)?;
@@ -118,6 +99,33 @@ impl TaskApi for Remote {
             }
             Err(failure) => Err(failure),
         }
+    }
+
+    async fn signed_for<T>(
+        &self,
+        owner: &UserId,
+        body: T,
+        trace: TraceContext,
+    ) -> Result<Request<T>, BoxError> {
+        let mut request = self.signed(body).await?;
+        request.metadata_mut().insert(ACT_AS_KEY, owner.as_str().parse()?);
+        request.extensions_mut().insert(trace);
+        Ok(request)
+    }
+}
+
+#[async_trait]
+impl TaskApi for Remote {
+    async fn follow(
+        &self,
+        next: v1::CreateTaskRequest,
+        owner: &UserId,
+        trace: Option<&Trace>,
+    ) -> Result<(), Failure> {
+        let trace = trace.map_or_else(current, Trace::context);
+        // Of a batch, the lines of each event say which trace they belong to.
+        let lines = tracing::info_span!(target: BACKGROUND, "follow", trace_id = trace.trace_id());
+        self.create(next, owner, trace).instrument(lines).await
     }
 
     async fn gaps(&self, page_token: &str, page_size: i32) -> Result<v1::ListSeriesGapsResponse, Failure> {
@@ -144,43 +152,5 @@ fn judge(status: Status) -> Failure {
         Code::InvalidArgument | Code::OutOfRange if ours => Failure::Never(Box::new(status)),
         // All others: the sidecar or the task API may be away, or be told the right configuration soon.
         _ => Failure::Later(status.into()),
-    }
-}
-
-/// Continues a trace in a call. What came is opaque: what can not be sent, or would not be taken, is left out, because a
-/// series is worth more than its trace.
-fn carry_on(trace: &Trace, metadata: &mut MetadataMap) {
-    let value = |text: &str| MetadataValue::try_from(text).ok();
-    let taken = TraceContext::parse(Some(&trace.parent), trace.state.as_deref());
-    for (key, text) in [(TRACEPARENT, taken.traceparent), (TRACESTATE, taken.tracestate)] {
-        if let Some(value) = text.as_deref().and_then(value) {
-            metadata.insert(key, value);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_trace_goes_on_as_far_as_it_can() {
-        const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        let long = "x".repeat(10_000);
-        let check = |parent: &str, state: Option<&str>, expect: [Option<&str>; 2]| {
-            let trace = Trace { parent: parent.to_owned(), state: state.map(str::to_owned) };
-            let mut metadata = MetadataMap::new();
-            carry_on(&trace, &mut metadata);
-            let sent =
-                [TRACEPARENT, TRACESTATE].map(|key| metadata.get(key).map(|value| value.to_str().unwrap()));
-            assert_eq!(sent, expect, "{parent:?} {state:?}");
-        };
-        check(PARENT, Some("vendor=1"), [Some(PARENT), Some("vendor=1")]);
-        check(PARENT, None, [Some(PARENT), None]);
-        check(PARENT, Some("two\nlines"), [Some(PARENT), None]);
-        check(PARENT, Some(&long), [Some(PARENT), None]);
-        check("two\nlines", Some("vendor=1"), [None, None]);
-        check("ä", Some("vendor=1"), [None, None]);
-        check(&long, Some("vendor=1"), [None, None]);
     }
 }

@@ -7,15 +7,20 @@ use docket_domain::{Instant, TimeDelta};
 use docket_store::reminders::{Alarm, Due};
 use docket_store::{Error, Store};
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::time::{self, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::arming::Arming;
+use crate::metrics::MOST;
 use crate::shots::{BATCH, Shots};
+use crate::trace::Way;
 use crate::{Config, seconds};
 
 /// How long is waited after a change before it is looked at: what happens meanwhile is taken together.
 const GATHER: Duration = Duration::from_millis(50);
+
+/// How often reminders are counted.
+const COUNT: Duration = Duration::from_secs(15);
 
 /// Watches over all reminders.
 pub struct Alarms {
@@ -61,7 +66,12 @@ pub(crate) struct Watch {
 
 impl Watch {
     async fn run(&self, alarms: mpsc::Sender<Vec<Alarm>>, ready: watch::Receiver<bool>) {
+        let mut next_count = time::Instant::now();
         loop {
+            if time::Instant::now() >= next_count {
+                self.count().await;
+                next_count = time::Instant::now() + COUNT;
+            }
             let is_ready = *ready.borrow();
             if self.turn(&alarms, is_ready).await {
                 continue;
@@ -69,6 +79,18 @@ impl Watch {
             tokio::select! {
                 () = self.store.reminders_change() => sleep(GATHER).await,
                 () = sleep(self.poll) => {}
+            }
+        }
+    }
+
+    /// Tells in figures how many there are. One statement.
+    pub(crate) async fn count(&self) {
+        let now = self.shots.now();
+        match self.store.reminders_figures(now, MOST).await {
+            Ok(figures) => self.shots.metrics.counted(&figures, now),
+            // The turn that comes next tells of a database that is away.
+            Err(error) => {
+                tracing::debug!(error = docket_sidecar::causes(&error), "reminders can not be counted");
             }
         }
     }
@@ -108,7 +130,7 @@ impl Watch {
         let fired = match tick.overdue {
             true => {
                 unarmed.retain(|alarm| alarm.remind_at >= overdue);
-                self.shots.fire(&Due::Until(overdue)).await?.found
+                self.shots.fire(&Due::Until(overdue), Way::Sweep).await?.found
             }
             false => 0,
         };

@@ -14,6 +14,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::jobs::{Scheduler, end_of, of_second, of_task, payload, second_of, witness};
 use crate::shots::Shots;
+use crate::trace::Way;
 use crate::{Config, Deps, seconds};
 
 /// How many alarms are being set at the same time.
@@ -145,7 +146,7 @@ impl Arming {
         let now = self.shots.now();
         let (due, ahead): (Vec<Alarm>, Vec<Alarm>) = alarms.into_iter().partition(|one| one.remind_at <= now);
         if !due.is_empty() {
-            self.shots.fire(&Due::Named(due.iter().map(set_of).collect())).await?;
+            self.shots.fire(&Due::Named(due.iter().map(set_of).collect()), Way::Sweep).await?;
         }
         let (mut armed, mut failed) = (Vec::with_capacity(ahead.len()), None);
         let jobs: Vec<_> = self.jobs(ahead).into_iter().map(|(job, sets)| self.schedule(job, sets)).collect();

@@ -46,6 +46,13 @@ impl Conflict for Error {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())
     }
+
+    fn store(&self) -> Option<&docket_store::Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 impl Fault for Error {

@@ -1,7 +1,7 @@
 //! Writes what is told of a reminder: events for the outbox.
 
 use docket_domain::{EventId, Firing, Instant, ReminderEventKind, ReminderId, TaskReminder};
-use docket_store::outbox::NewEvent;
+use docket_store::outbox::{NewEvent, Trace};
 use docket_store::reminders::TaskSnapshot;
 use docket_wire::reminder_event::{self, ReminderNotice};
 
@@ -9,9 +9,15 @@ use docket_wire::reminder_event::{self, ReminderNotice};
 const SOURCE: &str = "docket/reminders";
 
 /// Says that the moment of a reminder has come. It is named by its firing, so it is the same one whenever it is written.
-pub(crate) fn due(topic: &str, row: &TaskReminder, firing: Firing, task: &TaskSnapshot) -> NewEvent {
+pub(crate) fn due(
+    topic: &str,
+    row: &TaskReminder,
+    firing: Firing,
+    task: &TaskSnapshot,
+    trace: Option<Trace>,
+) -> NewEvent {
     let id = EventId::from_uuid(firing.id.as_uuid());
-    event(topic, ReminderEventKind::Due, id, firing.time, notice(id, row, Some(firing.time), task), task)
+    event(topic, ReminderEventKind::Due, firing.time, notice(id, row, Some(firing.time), task), trace)
 }
 
 /// Says that a reminder was found too late.
@@ -21,28 +27,27 @@ pub(crate) fn missed(
     id: ReminderId,
     now: Instant,
     task: &TaskSnapshot,
+    trace: Option<Trace>,
 ) -> NewEvent {
     let id = EventId::from_uuid(id.as_uuid());
-    event(topic, ReminderEventKind::Missed, id, now, notice(id, row, None, task), task)
+    event(topic, ReminderEventKind::Missed, now, notice(id, row, None, task), trace)
 }
 
 fn event(
     topic: &str,
     kind: ReminderEventKind,
-    id: EventId,
     time: Instant,
     notice: ReminderNotice,
-    task: &TaskSnapshot,
+    trace: Option<Trace>,
 ) -> NewEvent {
     NewEvent {
-        id,
+        id: notice.id,
         topic: topic.to_owned(),
-        key: task.task_id.to_string(),
+        key: notice.task_id.to_string(),
         event_type: kind.event_type(),
         source: SOURCE.to_owned(),
         payload: reminder_event::encode(&notice),
-        // Whatever happens to a reminder belongs to the trace of the call that made it so.
-        trace: task.trace.clone(),
+        trace,
         time,
     }
 }

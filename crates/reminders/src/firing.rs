@@ -7,10 +7,13 @@ use std::sync::Arc;
 use docket_domain::{Instant, TaskReminder};
 use docket_store::Error;
 use docket_store::reminders::{Due, Set};
+use docket_telemetry::BACKGROUND;
 use futures::FutureExt as _;
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument as _;
 
 use crate::shots::{BATCH, Shots};
+use crate::trace::Way;
 
 /// What an alarm is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,7 +48,8 @@ impl Firing {
     /// Begins; ends with the last clone.
     pub(crate) fn start(shots: Arc<Shots>) -> Self {
         let (rings, queue) = mpsc::channel(BATCH.into());
-        tokio::spawn(work(shots, queue));
+        let lines = tracing::info_span!(target: BACKGROUND, parent: None, "background", task = "firing");
+        tokio::spawn(work(shots, queue).instrument(lines));
         Self(rings)
     }
 
@@ -84,12 +88,16 @@ async fn answer(shots: &Shots, batch: Vec<(Ring, Answer)>) {
     }
     let early = match named.is_empty() {
         true => Ok(Vec::new()),
-        false => shots.fire(&Due::Named(named.into_iter().collect())).await.map(|fired| fired.early),
+        false => {
+            shots.fire(&Due::Named(named.into_iter().collect()), Way::Job).await.map(|fired| fired.early)
+        }
     };
     let early = early.map_err(|error| Failed::Store(Arc::new(error)));
     let all = match until {
         None => Ok(()),
-        Some(until) => shots.fire_until(until).await.map_err(|error| Failed::Store(Arc::new(error))),
+        Some(until) => {
+            shots.fire_until(until, Way::Job).await.map_err(|error| Failed::Store(Arc::new(error)))
+        }
     };
     for (ring, answer) in batch {
         let outcome = match ring {

@@ -9,10 +9,12 @@ mod firing;
 mod follow;
 mod handler;
 mod jobs;
+mod metrics;
 mod service;
 mod shots;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use docket_domain::source::{Clock, Ids};
 use docket_proto::v1::reminder_service_server::ReminderServiceServer;
 use docket_sidecar::{Client, Jitter, JobHandler, TopicHandler};
 use docket_store::Store;
+use docket_telemetry::instruments::Meter;
 use serde::{Deserialize, Serialize};
 
 pub use alarms::Alarms;
@@ -95,6 +98,8 @@ pub struct Deps {
     pub client: Client,
     /// The topic of what becomes of tasks and reminders.
     pub events_topic: String,
+    /// Makes the instruments of the target's figures.
+    pub meter: Meter,
 }
 
 /// The target.

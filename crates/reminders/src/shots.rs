@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use docket_domain::reminder::Fire;
 use docket_domain::source::{Clock, Ids};
-use docket_domain::{EventId, Instant, ReminderId, ReminderNumber, TaskId, TaskReminder};
+use docket_domain::{EventId, Instant, ReminderId, ReminderNumber, TaskId, TaskReminder, TimeDelta};
 use docket_store::reminders::{Due, TaskSnapshot};
 use docket_store::{Error, Store, Tx};
+use docket_telemetry::{Undecided, fail};
 
+use crate::metrics::Metrics;
+use crate::trace::{self, Way};
 use crate::{Config, Deps, events, seconds};
 
 /// The most rows of one transaction.
@@ -22,6 +25,7 @@ pub(crate) struct Shots {
     topic: String,
     events_topic: String,
     late: Duration,
+    pub(crate) metrics: Metrics,
 }
 
 /// What became of rows.
@@ -33,6 +37,17 @@ pub(crate) struct Fired {
     pub(crate) early: Vec<(TaskId, ReminderNumber)>,
 }
 
+/// What an attempt at a transaction has done, for when it is committed.
+#[derive(Default)]
+struct Shot {
+    fired: Fired,
+    /// How long after its moment each was that was fired.
+    lateness: Vec<TimeDelta>,
+    missed: u64,
+    /// The spans of all of them.
+    spans: Undecided,
+}
+
 impl Shots {
     pub(crate) fn new(config: &Config, deps: &Deps) -> Self {
         Self {
@@ -42,6 +57,7 @@ impl Shots {
             topic: config.topic.clone(),
             events_topic: deps.events_topic.clone(),
             late: seconds(config.late_seconds),
+            metrics: Metrics::new(&deps.meter),
         }
     }
 
@@ -52,20 +68,23 @@ impl Shots {
     /// Fires these, in one transaction of three statements, and [`BATCH`] at most where there is no list of them.
     ///
     /// What was fired, moved, cancelled or put off meanwhile is passed over.
-    pub(crate) async fn fire(&self, due: &Due) -> Result<Fired, Error> {
-        let fired: Result<(Fired, bool), Error> =
-            self.store.transaction(|tx| Box::pin(self.shoot(tx, due))).await;
-        let (fired, told) = fired?;
+    pub(crate) async fn fire(&self, due: &Due, way: Way) -> Result<Fired, Error> {
+        let shot: Result<Shot, Error> = self.store.transaction(|tx| Box::pin(self.shoot(tx, due, way))).await;
+        let Shot { fired, lateness, missed, spans } = shot?;
+        spans.done();
+        let told = missed > 0 || !lateness.is_empty();
         fail::fail_point!("reminder-after-commit", told, |_| std::process::abort());
         if told {
             self.store.outbox_appended();
+            self.metrics.missed(missed);
+            lateness.into_iter().for_each(|late| self.metrics.fired(way, late));
         }
         Ok(fired)
     }
 
     /// Fires everything whose moment is before `until`.
-    pub(crate) async fn fire_until(&self, until: Instant) -> Result<(), Error> {
-        while self.fire(&Due::Until(until)).await?.found >= BATCH.into() {}
+    pub(crate) async fn fire_until(&self, until: Instant, way: Way) -> Result<(), Error> {
+        while self.fire(&Due::Until(until), way).await?.found >= BATCH.into() {}
         Ok(())
     }
 
@@ -80,42 +99,48 @@ impl Shots {
         Ok(told)
     }
 
-    async fn shoot(&self, tx: &Tx<'_>, due: &Due) -> Result<(Fired, bool), Error> {
+    async fn shoot(&self, tx: &Tx<'_>, due: &Due, way: Way) -> Result<Shot, Error> {
         let found = tx.reminders_lock_due(due, BATCH.into()).await?;
         // Read behind the locks, for which it may have taken a while.
         let now = self.clock.now();
-        let mut fired = Fired { found: found.len(), early: Vec::new() };
+        let mut shot = Shot { fired: Fired { found: found.len(), early: Vec::new() }, ..Shot::default() };
         let (mut rows, mut told) = (Vec::with_capacity(found.len()), Vec::with_capacity(found.len()));
         for (row, task) in found {
             let key = (row.task_id, row.number);
             let id = ReminderId::from_uuid(self.ids.uuid());
             match row.fire(id, now, self.late) {
                 Fire::Fired(row) => {
+                    let (span, trace) = trace::fire(&row, &task, id, way, now);
                     let firing = row.firing;
-                    told.extend(firing.map(|firing| events::due(&self.topic, &row, firing, &task)));
+                    told.extend(firing.map(|firing| events::due(&self.topic, &row, firing, &task, trace)));
+                    shot.lateness.push(now - row.remind_at);
+                    shot.spans.extend(span);
                     rows.push(row);
                 }
                 Fire::Missed(row) => {
-                    told.push(events::missed(&self.events_topic, &row, id, now, &task));
+                    let (span, trace) = trace::fire(&row, &task, id, way, now);
+                    span.iter().for_each(|span| fail(span, "missed"));
+                    told.push(events::missed(&self.events_topic, &row, id, now, &task, trace));
+                    shot.missed += 1;
+                    shot.spans.extend(span);
                     rows.push(row);
                 }
-                Fire::NotYet => fired.early.push(key),
+                Fire::NotYet => shot.fired.early.push(key),
                 Fire::Over => {}
             }
         }
-        if rows.is_empty() {
-            return Ok((fired, false));
+        if !rows.is_empty() {
+            tx.reminders_fired(&rows).await?;
+            tx.outbox_append(told).await?;
+            fail::fail_point!("reminder-before-commit", |_| std::process::abort());
         }
-        tx.reminders_fired(&rows).await?;
-        tx.outbox_append(told).await?;
-        fail::fail_point!("reminder-before-commit", |_| std::process::abort());
-        Ok((fired, true))
+        Ok(shot)
     }
 
     async fn retell(&self, tx: &Tx<'_>, before: Instant) -> Result<usize, Error> {
         let found = tx.reminders_unclosed(before, self.clock.now(), BATCH.into()).await?;
         let again = |(row, task): &(TaskReminder, TaskSnapshot)| {
-            let event = events::due(&self.topic, row, row.firing?, task);
+            let event = events::due(&self.topic, row, row.firing?, task, task.trace.clone());
             Some((event, EventId::from_uuid(self.ids.uuid())))
         };
         tx.outbox_again(found.iter().filter_map(again).collect()).await?;

@@ -3,5 +3,6 @@
 mod alarms;
 mod following;
 mod service;
+mod traces;
 mod triggers;
 mod world;

@@ -1,5 +1,5 @@
 //! The body of an answer: keeps what the call holds until it is taken, explains what went wrong while it was sent, ends
-//! open-ended streams when the server drains, and tells the span how the call ended.
+//! open-ended streams when the server drains, and tells how the call ended.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,8 +9,8 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tracing::Span;
 
+use crate::ending::Ending;
 use crate::fault::Unavailable;
 use crate::shell::{Kind, UnderWay};
 use crate::status::to_status;
@@ -20,7 +20,7 @@ use crate::{fault, shell};
 pub(crate) struct Answer {
     inner: Body,
     kind: Kind,
-    span: Span,
+    ending: Ending,
     /// Ends the stream; only for those that would otherwise end with the client.
     drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     ended: bool,
@@ -34,11 +34,11 @@ impl Answer {
     pub(crate) fn new(
         inner: Body,
         kind: Kind,
-        span: Span,
+        ending: Ending,
         drain: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
         under_way: UnderWay,
     ) -> Self {
-        Self { inner, kind, span, drain, ended: false, last: None, _under_way: under_way }
+        Self { inner, kind, ending, drain, ended: false, last: None, _under_way: under_way }
     }
 }
 
@@ -78,11 +78,11 @@ impl HttpBody for Answer {
                     if this.kind.is_api() && status.code() != Code::Ok && status.details().is_empty() {
                         // Tonic's own, after the handler answered: the answer could not be encoded.
                         let cause = format!("the answer could not be sent: {status}");
-                        let explained = this.span.in_scope(|| to_status(&fault::Internal::new(cause)));
+                        let explained = this.ending.span.in_scope(|| to_status(&fault::Internal::new(cause)));
                         shell::replace_status(&mut trailers, &explained);
-                        shell::record(&this.span, explained.code());
+                        this.ending.tell(explained.code());
                     } else {
-                        shell::record(&this.span, status.code());
+                        this.ending.tell(status.code());
                     }
                     Frame::trailers(trailers)
                 }
@@ -95,7 +95,7 @@ impl HttpBody for Answer {
                 this.ended = true;
                 let mut trailers = http::HeaderMap::new();
                 shell::replace_status(&mut trailers, &to_status(&Unavailable));
-                shell::record(&this.span, Code::Unavailable);
+                this.ending.tell(Code::Unavailable);
                 Poll::Ready(Some(Ok(Frame::trailers(trailers))))
             }
             other => other,

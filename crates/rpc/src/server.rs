@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use docket_domain::Clock;
+use docket_telemetry::instruments::Meter;
+use docket_telemetry::no_meter;
 use hyper::server::conn::http2::Builder;
 use hyper_util::rt::TokioTimer;
 use serde::{Deserialize, Serialize};
@@ -104,6 +106,7 @@ pub struct Server {
     health: Health,
     limits: Arc<Limits>,
     tls: Option<Arc<Tls>>,
+    meter: Meter,
 }
 
 impl Server {
@@ -117,12 +120,17 @@ impl Server {
         health: Health,
         limits: Arc<Limits>,
     ) -> Self {
-        Self { config, port, authenticator, clock, health, limits, tls: None }
+        Self { config, port, authenticator, clock, health, limits, tls: None, meter: no_meter() }
     }
 
     /// The same, for clients that speak TLS, and for no others. Whoever gives it runs it.
     pub fn with_tls(self, tls: Option<Arc<Tls>>) -> Self {
         Self { tls, ..self }
+    }
+
+    /// The same, which counts its calls.
+    pub fn with_meter(self, meter: Meter) -> Self {
+        Self { meter, ..self }
     }
 
     /// Serves the routes until `shutdown` is cancelled and the calls under way have ended.
@@ -152,7 +160,8 @@ impl Server {
             draining: draining.clone(),
             cut: cut.clone(),
             calls: calls.clone(),
-        });
+        })
+        .with_meter(&self.meter);
         let door = Door {
             shell: shell.layer(routes.prepare()),
             pulse: Pulse::default(),

@@ -10,9 +10,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use docket_domain::Clock;
-use docket_telemetry::TraceContext;
+use docket_telemetry::instruments::Meter;
+use docket_telemetry::{TraceContext, context_of};
 use futures::FutureExt as _;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,13 +21,14 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
-use tracing::{Instrument as _, Span};
+use tracing::Instrument as _;
 
 use crate::auth::Authenticator;
 use crate::body::Answer;
 use crate::caller::{self, Method, Port};
 use crate::connection::{self, Activity};
 use crate::deadline::Deadline;
+use crate::ending::Watch;
 use crate::fault::{DeadlineExceeded, Fault, Internal, InvalidFields, Unavailable, UnknownMethod};
 use crate::form;
 use crate::limit::{Limits, OpenStream, OpenStreams, Place, Share, TooManyStreams, UnsupportedCompression};
@@ -67,12 +69,19 @@ pub struct Rules {
 pub struct ShellLayer {
     rules: Arc<Rules>,
     streams: OpenStreams,
+    watch: Watch,
 }
 
 impl ShellLayer {
     /// A layer with these rules.
     pub fn new(rules: Rules) -> Self {
-        Self { streams: rules.limits.of_port(), rules: Arc::new(rules) }
+        let watch = Watch::new(rules.port);
+        Self { streams: rules.limits.of_port(), rules: Arc::new(rules), watch }
+    }
+
+    /// The same, which counts the calls.
+    pub fn with_meter(self, meter: &Meter) -> Self {
+        Self { watch: self.watch.with_meter(meter), ..self }
     }
 }
 
@@ -80,7 +89,8 @@ impl<S> Layer<S> for ShellLayer {
     type Service = Shell<S>;
 
     fn layer(&self, inner: S) -> Shell<S> {
-        Shell { inner, rules: self.rules.clone(), streams: self.streams.clone() }
+        let (rules, streams, watch) = (self.rules.clone(), self.streams.clone(), self.watch.clone());
+        Shell { inner, rules, streams, watch }
     }
 }
 
@@ -90,6 +100,7 @@ pub struct Shell<S> {
     inner: S,
     rules: Arc<Rules>,
     streams: OpenStreams,
+    watch: Watch,
 }
 
 impl<S> Shell<S> {
@@ -131,8 +142,13 @@ where
             Method(request.uri().path().trim_start_matches('/').chars().take(MAX_METHOD_BYTES).collect());
         // Taken here and not at the first poll: the call has arrived now.
         let deadline = Deadline::of(request.headers(), rules.max_deadline);
-        let trace = trace::of(request.headers(), rules.port);
-        let span = span(kind, &method, &trace);
+        // The sidecar says what it does itself; what an event belongs to stands in the event.
+        let told =
+            if kind.is_api() { trace::of(request.headers(), rules.port) } else { TraceContext::default() };
+        let mut ending = self.watch.begin(kind, &method, &told);
+        let span = ending.span.clone();
+        // What the handler's doings belong to; where nobody records, they belong to what the client does.
+        let trace = Some(context_of(&span)).filter(|own| own.traceparent.is_some()).unwrap_or(told);
         let activity = request.extensions().get::<Activity>();
         let mut under_way = UnderWay::new(rules.calls.token(), activity.map(Activity::begin));
         let mut counts = vec![self.streams.clone()];
@@ -147,11 +163,12 @@ where
                 Err(refused) => refuse(&refused),
             };
             let response = explain(response, kind, &arrived.method);
-            let span = Span::current();
-            if let Some(status) = Status::from_header_map(response.headers()) {
-                record(&span, status.code());
+            match Status::from_header_map(response.headers()) {
+                Some(status) => ending.tell(status.code()),
+                None if response.status() != StatusCode::OK => ending.no_call(),
+                None => {}
             }
-            Ok(response.map(|body| Body::new(Answer::new(body, kind, span, drain, under_way))))
+            Ok(response.map(|body| Body::new(Answer::new(body, kind, ending, drain, under_way))))
         };
         Box::pin(call.instrument(span))
     }
@@ -356,32 +373,4 @@ pub(crate) fn replace_status(headers: &mut HeaderMap, status: &Status) {
         // Can not be: message and details are encoded to visible ASCII. The code alone would still be right.
         headers.insert(Status::GRPC_STATUS, http::HeaderValue::from(status.code() as i32));
     }
-}
-
-fn span(kind: Kind, method: &Method, trace: &TraceContext) -> Span {
-    let (service, name) = method.0.split_once('/').unwrap_or((&method.0, ""));
-    let trace_id = trace.trace_id();
-    // Probes come every few seconds and say nothing.
-    if kind.is_open() {
-        tracing::debug_span!(
-            "rpc",
-            rpc.service = service,
-            rpc.method = name,
-            rpc.code = tracing::field::Empty
-        )
-    } else {
-        tracing::info_span!(
-            "rpc",
-            rpc.service = service,
-            rpc.method = name,
-            trace_id,
-            rpc.code = tracing::field::Empty
-        )
-    }
-}
-
-/// Tells the span how its call ended.
-pub(crate) fn record(span: &Span, code: Code) {
-    span.record("rpc.code", tracing::field::debug(code));
-    tracing::debug!(parent: span, code = ?code, "call answered");
 }

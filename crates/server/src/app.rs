@@ -1,5 +1,6 @@
 //! Puts the roles of one process together: binds, opens, builds.
 
+mod operating;
 mod reminding;
 mod run;
 mod sidecar;
@@ -19,11 +20,14 @@ use tokio::sync::watch;
 use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
+use crate::admin::Admin;
 use crate::config::Config;
 use crate::identity::Identity;
+use crate::lag::Lag;
 use crate::retention::Purge;
 use crate::source::{SystemClock, TimeOrderedIds};
 use crate::target::Target;
+use crate::telling;
 use reminding::{Loops, Reminding};
 
 /// The name under which health tells whether the sidecar takes events.
@@ -38,11 +42,15 @@ pub struct App {
     health: Health,
     identity: Identity,
     clock: Arc<dyn Clock>,
+    meters: Meters,
     public: Door,
     app: Option<Door>,
+    admin: Option<(TcpListener, Admin)>,
     relays: Vec<Relay>,
     loops: Loops,
+    letters: Option<docket_deadletters::Watch>,
     purge: Purge,
+    lag: Option<Lag>,
     drain: Drain,
 }
 
@@ -73,11 +81,16 @@ impl App {
             true => Some(bind(config.listen.app, "listen.app").await?),
             false => None,
         };
+        let admin = match config.listen.admin {
+            Some(address) => Some(bind(address, "listen.admin").await?.listener),
+            None => None,
+        };
         std::fs::create_dir_all(&config.data_dir).context("data_dir: cannot be created")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let identity = Identity::open(&config, clock.clone()).await?;
         let lock = Lock::take(&config.database).context("database")?;
         let stores = Stores::open(&config.database, &config.schemas()).await.context("database")?;
+        let stores = stores.with_meter(&telemetry.meters.meter("docket-store"));
         if stores.is_embedded() {
             // The lock makes the embedded database this process's alone, so nobody else can be waiting for its schema.
             stores.migrate_up(None).await.context("database: the schema cannot be brought up to date")?;
@@ -105,11 +118,32 @@ impl App {
             }
             None => (None, Vec::new()),
         };
+        let admin = admin.map(|listener| (listener, operating::admin(&config, &shared, telemetry, &relays)));
         // They have nothing to call without a sidecar.
         let loops = if app.is_some() { reminding.loops() } else { Loops::default() };
+        let letters = app.is_some().then(|| watch_letters(&config, &shared)).flatten();
         let purge = purge(&config, &shared);
-        let Shared { stores, clock, identity, .. } = shared;
-        Ok(Self { config, lock, stores, health, identity, clock, public, app, relays, loops, purge, drain })
+        telling::build_info(&shared.meters);
+        let lag = Lag::new(&config, &shared.client, &shared.meters.meter("docket-server"));
+        let Shared { stores, clock, identity, meters, .. } = shared;
+        Ok(Self {
+            config,
+            lock,
+            stores,
+            health,
+            identity,
+            clock,
+            meters,
+            public,
+            app,
+            admin,
+            relays,
+            loops,
+            letters,
+            purge,
+            lag,
+            drain,
+        })
     }
 
     /// Where clients call.
@@ -120,6 +154,11 @@ impl App {
     /// Where the sidecar calls.
     pub fn app_address(&self) -> Option<SocketAddr> {
         self.app.as_ref().map(|door| door.address)
+    }
+
+    /// Where operators ask.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|(listener, _)| listener.local_addr().ok())
     }
 
     /// Counts what is sent to the database.
@@ -209,6 +248,14 @@ fn dead_letters(config: &Config, shared: &Shared) -> docket_deadletters::Deps {
         origins: sidecar::origins(config),
         replay_to_all: config.retention.replay_to_all(),
     }
+}
+
+/// What counts dead letters, if the target runs here that keeps them.
+fn watch_letters(config: &Config, shared: &Shared) -> Option<docket_deadletters::Watch> {
+    let (store, meter) = (shared.stores.of(Schema::DeadLetters), shared.meters.meter("docket-deadletters"));
+    config
+        .runs(Target::DeadLetters)
+        .then(|| docket_deadletters::Watch::new(store, shared.clock.clone(), &meter))
 }
 
 /// What forgets the old rows of the targets that this process runs.

@@ -69,6 +69,9 @@ pub struct Serve {
     /// Where the sidecar calls: IP address and port; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     app_address: Option<SocketAddr>,
+    /// Where operators ask the process itself, by HTTP: IP address and port; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    admin_address: Option<SocketAddr>,
 }
 
 impl Serve {
@@ -76,7 +79,11 @@ impl Serve {
     pub fn into_flags(self) -> Flags {
         Flags {
             targets: self.targets,
-            listen: ListenFlags { public: self.public_address, app: self.app_address },
+            listen: ListenFlags {
+                public: self.public_address,
+                app: self.app_address,
+                admin: self.admin_address,
+            },
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! An unknown key stops the start with its name: a misspelt key that is silently ignored is a promise broken later.
 
+mod optional;
 mod rules;
 
 use std::net::SocketAddr;
@@ -69,8 +70,10 @@ pub struct Config {
     pub outbox: docket_outbox::Config,
     /// How long things are kept that are not kept for ever.
     pub retention: crate::retention::Config,
-    /// Kafka, for `docket topics`.
+    /// Kafka, for `docket topics`, and for how far behind the handlers of this process are.
     pub kafka: crate::topics::Config,
+    /// The admin port.
+    pub admin: crate::admin::Config,
 }
 
 /// The addresses that are listened on. Port 0 takes a free one.
@@ -81,6 +84,10 @@ pub struct Listen {
     pub public: SocketAddr,
     /// What the sidecar calls (`--app-port`): loopback or pod-local.
     pub app: SocketAddr,
+    /// What operators ask the process itself, by HTTP. Nobody has to prove who they are there, so: loopback or pod-local. An
+    /// empty text turns it off.
+    #[serde(with = "optional")]
+    pub admin: Option<SocketAddr>,
     /// TLS for the public port. Default: none.
     pub tls: Option<docket_rpc::TlsConfig>,
 }
@@ -108,6 +115,7 @@ impl Default for Config {
             outbox: Default::default(),
             retention: Default::default(),
             kafka: Default::default(),
+            admin: Default::default(),
         }
     }
 }
@@ -117,6 +125,7 @@ impl Default for Listen {
         Self {
             public: SocketAddr::from(([127, 0, 0, 1], 7600)),
             app: SocketAddr::from(([127, 0, 0, 1], 7601)),
+            admin: Some(SocketAddr::from(([127, 0, 0, 1], 7602))),
             tls: None,
         }
     }
@@ -134,17 +143,17 @@ pub enum Error {
 }
 
 /// What the command line says; every value is one that was given.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Flags {
     /// `--target`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Target>,
-    /// `--public-address` and `--app-address`.
+    /// `--public-address`, `--app-address` and `--admin-address`.
     pub listen: ListenFlags,
 }
 
 /// The addresses that the command line gives.
-#[derive(Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct ListenFlags {
     /// `--public-address`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -152,6 +161,9 @@ pub struct ListenFlags {
     /// `--app-address`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<SocketAddr>,
+    /// `--admin-address`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub admin: Option<SocketAddr>,
 }
 
 impl Config {

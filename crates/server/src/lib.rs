@@ -1,6 +1,7 @@
 //! The binary `docket`: arguments, configuration, and the roles that one process plays.
 #![doc = include_str!("../README.md")]
 
+pub mod admin;
 pub mod app;
 pub mod args;
 pub mod client;
@@ -8,6 +9,7 @@ pub mod commands;
 pub mod config;
 pub mod dlq;
 mod identity;
+mod lag;
 pub mod remind;
 pub mod retention;
 pub mod source;

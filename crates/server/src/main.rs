@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use docket_server::app::App;
 use docket_server::args::{Args, AuditAction, Command, Way};
-use docket_server::config::{Config, Flags};
+use docket_server::config::{Config, Error, Flags};
 use docket_server::{commands, dlq, remind, telling, topics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 /// What a process that was started wrongly ends with (`EX_USAGE` of sysexits.h).
 const USAGE: u8 = 64;
@@ -23,13 +24,14 @@ fn main() -> ExitCode {
         Command::Serve(serve) => (None, serve.into_flags()),
         other => (Some(other), Flags::default()),
     };
-    let config = match Config::load(config.as_deref(), flags) {
+    let load = move || Config::load(config.as_deref(), flags.clone());
+    let config = match load() {
         Ok(config) => config,
         Err(error) => return fail(&anyhow::Error::new(error), USAGE),
     };
-    match run(config, command) {
+    match run(config, command, load) {
         Ok(code) => code,
-        Err(error) if error.is::<docket_server::config::Error>() => fail(&error, USAGE),
+        Err(error) if error.is::<Error>() => fail(&error, USAGE),
         Err(error) => fail(&error, 1),
     }
 }
@@ -42,9 +44,13 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(config: Config, command: Option<Command>) -> anyhow::Result<ExitCode> {
+async fn run(
+    config: Config,
+    command: Option<Command>,
+    again: impl Fn() -> Result<Config, Error>,
+) -> anyhow::Result<ExitCode> {
     let done = match command {
-        None | Some(Command::Serve(_)) => serve(config).await,
+        None | Some(Command::Serve(_)) => serve(config, again).await,
         Some(Command::Migrate { way }) => commands::migrate(&config, way.unwrap_or(Way::Up)).await,
         Some(Command::Dlq(asked)) => dlq::run(&config, *asked).await,
         Some(Command::Token(token)) => commands::token(&config, &token),
@@ -65,7 +71,8 @@ fn verdict(well: bool) -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+/// Serves, with a configuration that may be read again.
+async fn serve(config: Config, again: impl Fn() -> Result<Config, Error>) -> anyhow::Result<()> {
     config.check_to_serve()?;
     let telemetry = telling::start(&config)?;
     let handle = telemetry.handle();
@@ -82,8 +89,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         stop.cancel();
         told().await;
     };
+    let mut hangups = signal(SignalKind::hangup())?;
+    let levels = handle.levels.clone();
+    let listening = async {
+        while hangups.recv().await.is_some() {
+            telling::read_again(levels.as_ref(), &again);
+        }
+        std::future::pending().await
+    };
+    let main = tracing::info_span!(target: docket_telemetry::BACKGROUND, "background", task = "main");
+    let serving = async { App::build(config, handle).await?.run(stop.clone()).await };
     let ended = tokio::select! {
-        ended = async { App::build(config, handle).await?.run(stop.clone()).await } => ended,
+        ended = serving.instrument(main.clone()) => ended,
+        never = listening.instrument(main.clone()) => never,
         // What is under way is dropped, which rolls its transactions back, as a crash would.
         () = told_twice => Err(anyhow::anyhow!("told to stop twice: calls under way were given up")),
     };

@@ -12,7 +12,8 @@ use docket_kafka::{Access, Client, Login, NewTopic, Topic};
 
 use crate::config::{Config as All, Error as WrongConfig};
 use crate::terminal::say;
-pub use config::{Config, Password};
+pub(crate) use config::APP_ID;
+pub use config::{Config, Groups, Password};
 use wanted::{Difference, Wanted};
 
 /// What to do with the topics.
@@ -45,7 +46,7 @@ pub async fn run(config: &All, action: Action) -> anyhow::Result<bool> {
 }
 
 /// How to reach the cluster.
-fn access(config: &Config) -> anyhow::Result<Access> {
+pub(crate) fn access(config: &Config) -> anyhow::Result<Access> {
     if config.brokers.is_empty() {
         return Err(WrongConfig::Wrong("kafka.brokers must name a broker as host:port".to_owned()).into());
     }

@@ -12,7 +12,7 @@ fn docket(url: &str, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_docket"));
     command.current_dir(folder.path()).env_clear().args(arguments);
     command.env("DOCKET_DATABASE__URL", url).env("DOCKET_DAPR__ENABLED", "false");
-    command.env("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0");
+    command.env("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0").env("DOCKET_LISTEN__ADMIN", "");
     let Output { status, stdout, stderr } = command.output().unwrap();
     (status.code().unwrap(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
 }

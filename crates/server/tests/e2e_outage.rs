@@ -100,6 +100,8 @@ async fn second_signal_ends_docket_at_once(storage: Storage) {
 
     stack.docket.signal(Signal::SIGTERM);
     stack.docket.wait_for_log("docket stops").await;
+    let (code, told) = stack.docket.ask("/readyz").await.unwrap();
+    assert!(code == 503 && told.contains("the process ends"), "{code} {told}");
     let asked = Instant::now();
     let status = stack.docket.terminate().await;
     assert_eq!(status.code(), Some(1));

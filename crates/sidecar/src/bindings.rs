@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use dapr::dapr::proto::runtime::v1 as pb;
+use docket_telemetry::{fail, is_sampled};
+use tracing::{Instrument as _, Span};
 
 use crate::client::{Client, Error};
 
@@ -33,7 +35,27 @@ pub struct BindingAnswer {
 
 impl Client {
     /// Calls an output binding. [`Error::Unavailable`] and [`Error::Deadline`] do not say whether it took place.
+    ///
+    /// Inside of a span that is recorded, it has one of its own.
     pub async fn invoke_binding(&self, call: BindingCall<'_>) -> Result<BindingAnswer, Error> {
+        if !is_sampled(&Span::current()) {
+            return self.invoke(call).await;
+        }
+        let span = tracing::info_span!(
+            "invoke",
+            otel.name = format!("invoke {}", call.name),
+            otel.kind = "client",
+            docket.binding = call.name,
+            docket.operation = call.operation
+        );
+        let outcome = self.invoke(call).instrument(span.clone()).await;
+        if let Err(error) = &outcome {
+            fail(&span, error.kind());
+        }
+        outcome
+    }
+
+    async fn invoke(&self, call: BindingCall<'_>) -> Result<BindingAnswer, Error> {
         let BindingCall { name, operation, data, metadata, deadline } = call;
         let request = pb::InvokeBindingRequest {
             name: name.to_owned(),

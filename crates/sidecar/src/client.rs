@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use dapr::dapr::proto::runtime::v1 as pb;
+use docket_rpc::trace::code_name;
 use pb::dapr_client::DaprClient;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status};
@@ -13,6 +14,7 @@ use crate::envelope::CONTENT_TYPE;
 use crate::guard::TOKEN_HEADER;
 use crate::invocation::InvocationChannel;
 use crate::metadata::{REPLAY, REPLAY_HANDLER, Replay};
+use crate::trace;
 
 /// A client of the sidecar. Cheap to clone; all clones share one connection, which is made on the first call and again
 /// when it breaks.
@@ -51,6 +53,17 @@ pub enum Error {
         /// What it says.
         message: String,
     },
+}
+
+impl Error {
+    /// What it is in a word, for spans and figures: the name of a gRPC code.
+    pub fn kind(&self) -> &'static str {
+        code_name(match self {
+            Self::Unavailable(_) => Code::Unavailable,
+            Self::Deadline(_) => Code::DeadlineExceeded,
+            Self::Rejected { code, .. } => *code,
+        })
+    }
 }
 
 /// An event of a batch that the broker did not take.
@@ -183,6 +196,7 @@ impl Client {
         if let Some(Ok(value)) = self.api_token.as_ref().map(|token| token.as_str().parse()) {
             request.metadata_mut().insert(TOKEN_HEADER, value);
         }
+        trace::tell_sidecar(request.metadata_mut(), &trace::here());
         // The header tells the sidecar; this also ends a wait for a connection.
         match tokio::time::timeout(deadline, method(DaprClient::new(self.channel.clone()), request)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),

@@ -24,6 +24,13 @@ pub struct Trace {
     pub state: Option<String>,
 }
 
+impl Trace {
+    /// The same as calls carry it; empty for one that is not well-formed.
+    pub fn context(&self) -> TraceContext {
+        TraceContext::parse(Some(&self.parent), self.state.as_deref())
+    }
+}
+
 /// An event to publish.
 #[derive(Clone, Debug)]
 pub struct CloudEvent {

@@ -1,8 +1,9 @@
 //! A message as the router sees it: an event, or bytes that are none.
 
 use bytes::Bytes;
+use docket_domain::EventId;
 
-use crate::envelope::{Delivery, digest_id};
+use crate::envelope::{Delivery, Trace, digest_id};
 use crate::handler::{DeadLetter, ENVELOPE, TopicHandler};
 use crate::metadata::{Metadata, Replay};
 
@@ -38,6 +39,22 @@ impl Incoming {
         match self {
             Self::Event(delivery) => &delivery.subject,
             Self::Unreadable(letter) => &letter.key,
+        }
+    }
+
+    /// Names it; what can not be read, too.
+    pub(crate) fn event_id(&self) -> EventId {
+        match self {
+            Self::Event(delivery) => delivery.event_id,
+            Self::Unreadable(letter) => letter.event_id,
+        }
+    }
+
+    /// The trace that it belongs to.
+    pub(crate) fn trace(&self) -> Option<&Trace> {
+        match self {
+            Self::Event(delivery) => delivery.trace.as_ref(),
+            Self::Unreadable(letter) => letter.trace.as_ref(),
         }
     }
 

@@ -7,11 +7,16 @@ use std::time::Duration;
 
 use docket_rpc::fault::DeadlineExceeded;
 use docket_rpc::to_status;
-use http::{HeaderName, HeaderValue, Request, Response};
-use tonic::TimeoutExpired;
+use docket_rpc::trace::{TRACEPARENT, TRACESTATE, code_name};
+use docket_telemetry::{TraceContext, context_of, continue_trace, current, fail};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use http_body_util::BodyExt as _;
 use tonic::body::Body;
 use tonic::transport::Channel;
+use tonic::{Code, Status, TimeoutExpired};
 use tower::{Service, ServiceExt as _};
+use tracing::Span;
+use tracing::field::Empty;
 
 use crate::client::InvalidAppId;
 use crate::config::ApiToken;
@@ -20,6 +25,9 @@ use crate::handler::BoxError;
 
 /// A channel for a generated client. Each call that has no `grpc-timeout` gets one, and none takes longer than the
 /// deadline: it ends with DEADLINE_EXCEEDED, and then may or may not have taken place.
+///
+/// A call belongs to the [`TraceContext`] among the extensions of its request, or else to the span in which it is made, and
+/// has a span there if that is recorded. A call that belongs to no trace begins none on its way.
 #[derive(Clone, Debug)]
 pub struct InvocationChannel {
     channel: Channel,
@@ -62,7 +70,11 @@ impl Service<Request<Body>> for InvocationChannel {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let handed =
+            request.extensions_mut().remove::<TraceContext>().filter(|told| told.traceparent.is_some());
+        let (span, context) = self.begin(request.uri().path(), handed.unwrap_or_else(current));
         let headers = request.headers_mut();
+        carry_on(&context, headers);
         headers.insert(HeaderName::from_static("dapr-app-id"), self.app_id.clone());
         if let Some(token) = &self.api_token {
             headers.insert(HeaderName::from_static(TOKEN_HEADER), token.clone());
@@ -71,11 +83,77 @@ impl Service<Request<Body>> for InvocationChannel {
         let call = tokio::time::timeout(self.deadline, self.channel.clone().oneshot(request));
         Box::pin(async move {
             match call.await {
-                Ok(Ok(response)) => Ok(response),
-                Ok(Err(error)) if !timed_out(&error) => Err(error.into()),
-                Ok(Err(_)) | Err(_) => Ok(to_status(&DeadlineExceeded).into_http()),
+                Ok(Ok(response)) => Ok(watch(response, span)),
+                Ok(Err(error)) if !timed_out(&error) => {
+                    ended(&span, Code::Unavailable);
+                    Err(error.into())
+                }
+                Ok(Err(_)) | Err(_) => Ok(watch(to_status(&DeadlineExceeded).into_http(), span)),
             }
         })
+    }
+}
+
+impl InvocationChannel {
+    /// The span of a call, and the trace that goes on with it.
+    fn begin(&self, path: &str, parent: TraceContext) -> (Span, TraceContext) {
+        if !parent.is_sampled() {
+            let parent = Some(parent).filter(|parent| parent.traceparent.is_some());
+            return (Span::none(), parent.unwrap_or_else(TraceContext::unrecorded));
+        }
+        let method = path.trim_start_matches('/');
+        let span = tracing::info_span!(
+            parent: None,
+            "invoke",
+            otel.name = method,
+            otel.kind = "client",
+            rpc.system.name = "grpc",
+            rpc.method = method,
+            rpc.response.status_code = Empty,
+            server.address = self.app_id.to_str().unwrap_or_default()
+        );
+        continue_trace(&span, &parent);
+        let own = Some(context_of(&span)).filter(|own| own.traceparent.is_some());
+        (span, own.unwrap_or(parent))
+    }
+}
+
+/// Tells the app that is called, and the sidecars on the way, what the call belongs to. Those make spans of their own, of
+/// which the app must know nothing.
+fn carry_on(context: &TraceContext, headers: &mut HeaderMap) {
+    let parent = context.traceparent.as_deref();
+    for (name, text) in
+        [(TRACEPARENT, parent), ("traceparent", parent), (TRACESTATE, context.tracestate.as_deref())]
+    {
+        if let Some(Ok(value)) = text.map(HeaderValue::from_str) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+}
+
+/// Tells the span how the call ends, which an answer says in its head or behind its body. The span lasts until then.
+fn watch(response: Response<Body>, span: Span) -> Response<Body> {
+    if span.is_none() {
+        return response;
+    }
+    if let Some(status) = Status::from_header_map(response.headers()) {
+        ended(&span, status.code());
+        return response;
+    }
+    response.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {
+                ended(&span, status.code());
+            }
+            frame
+        }))
+    })
+}
+
+fn ended(span: &Span, code: Code) {
+    span.record("rpc.response.status_code", code_name(code));
+    if code != Code::Ok {
+        fail(span, code_name(code));
     }
 }
 

@@ -15,8 +15,11 @@ mod incoming;
 mod invocation;
 mod jobs;
 mod metadata;
+mod metrics;
+mod process;
 mod router;
 mod subscriber;
+mod trace;
 
 pub use bindings::{BindingAnswer, BindingCall};
 pub use callback::add_callbacks;

@@ -5,7 +5,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use docket_telemetry::instruments::Meter;
 use futures::{FutureExt as _, future};
+use tracing::{Instrument as _, Span};
 
 use crate::batch::{self, Run};
 use crate::config::{Bulk, Config};
@@ -13,6 +15,7 @@ use crate::fault::Refusal;
 use crate::handler::{BindingHandler, DeadLetters, JobHandler, TopicHandler};
 use crate::incoming::{Incoming, causes};
 use crate::metadata::Metadata;
+use crate::process::{self, Names};
 use crate::subscriber::{Patience, Subscriber};
 
 /// Answers numbers between 0 and 1: random ones, so that replicas which failed together do not come back together.
@@ -80,6 +83,11 @@ impl Router {
         self
     }
 
+    /// The same, which counts what handlers do.
+    pub fn with_meter(self, meter: &Meter) -> Self {
+        Self { patience: self.patience.with_meter(meter), ..self }
+    }
+
     /// Adds a handler to a topic of a pub/sub component, and who keeps what it can not handle.
     pub fn subscribe(
         mut self,
@@ -92,8 +100,8 @@ impl Router {
         if handlers.iter().any(|other| other.handler.name() == handler.name()) {
             return Err(DuplicateHandler { topic: topic.to_owned(), handler: handler.name() });
         }
-        let is_first = handlers.is_empty();
-        handlers.push(Subscriber { handler, letters, is_first });
+        let (is_first, names) = (handlers.is_empty(), Names::new(topic));
+        handlers.push(Subscriber { handler, letters, is_first, names });
         Ok(self)
     }
 
@@ -168,7 +176,8 @@ impl Router {
         let batch = batch::read(pubsub, topic, events, lanes).await;
         let run =
             |subscriber| Run::new(subscriber, &self.patience, self.keys_in_flight, lanes, &batch).finish();
-        let runs: Vec<Vec<bool>> = future::join_all(handlers.iter().map(run)).await;
+        let received = handlers.first().map_or_else(Span::none, |one| process::receive(&one.names, &batch));
+        let runs: Vec<Vec<bool>> = future::join_all(handlers.iter().map(run)).instrument(received).await;
         let verdict = |index: usize| Verdict::of(runs.iter().all(|done| done[index]));
         let verdicts: Vec<Verdict> = (0..batch.len()).map(verdict).collect();
         self.tell_of(&verdicts);
@@ -195,7 +204,7 @@ impl Router {
         let error = match self.patience.contain(handler.run(name, data)).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => causes(error.as_ref()),
-            Err(end) => end,
+            Err(cut) => cut.to_string(),
         };
         tracing::warn!(job = name, error, "job not done; it comes again");
         Err(Refusal::JobFailed { name: name.to_owned() })

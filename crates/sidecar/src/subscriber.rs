@@ -3,8 +3,10 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use docket_telemetry::instruments::Meter;
+use docket_telemetry::{fail, no_meter};
 use futures::FutureExt as _;
 use tracing::Instrument as _;
 
@@ -12,6 +14,8 @@ use crate::config::{Config, Retry};
 use crate::envelope::Delivery;
 use crate::handler::{BoxError, DeadLetter, DeadLetters, HandlerError, TopicHandler};
 use crate::incoming::{Incoming, causes, key_text};
+use crate::metrics::{Metrics, Outcome};
+use crate::process::{self, Names, Part};
 use crate::router::Jitter;
 
 /// A handler, and who keeps what it can not handle.
@@ -21,6 +25,7 @@ pub(crate) struct Subscriber {
     pub(crate) letters: Arc<dyn DeadLetters>,
     /// Whether it is the one of its topic who keeps what no handler can read.
     pub(crate) is_first: bool,
+    pub(crate) names: Names,
 }
 
 /// How handlers are asked.
@@ -29,7 +34,31 @@ pub(crate) struct Patience {
     jitter: Jitter,
     retry: Retry,
     handler_timeout: Duration,
+    metrics: Metrics,
 }
+
+/// Why something was over before it ended by itself.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Cut {
+    /// It panicked.
+    #[error("panicked")]
+    Panicked,
+    /// It took too long.
+    #[error("took longer than {0:?}")]
+    TooLong(Duration),
+}
+
+impl Cut {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Panicked => "panic",
+            Self::TooLong(_) => "timeout",
+        }
+    }
+}
+
+/// What spans say of a handler that gave an error.
+const HANDLER_ERROR: &str = "handler_error";
 
 /// Why a batch was not handled.
 #[derive(Debug)]
@@ -43,33 +72,43 @@ pub(crate) enum BatchFailed {
 impl Patience {
     pub(crate) fn new(config: &Config, jitter: Jitter) -> Self {
         let handler_timeout = Duration::from_millis(config.handler_timeout_ms);
-        Self { jitter, retry: config.retry.clone(), handler_timeout }
+        Self { jitter, retry: config.retry.clone(), handler_timeout, metrics: Metrics::new(&no_meter()) }
     }
 
-    /// Whether it succeeds in one of a few attempts.
-    async fn persist<F: Future<Output = Result<(), BoxError>>>(&self, attempt: impl Fn() -> F) -> bool {
+    /// The same, which counts what handlers do.
+    pub(crate) fn with_meter(self, meter: &Meter) -> Self {
+        Self { metrics: Metrics::new(meter), ..self }
+    }
+
+    /// What it comes to in one of a few attempts; else why the last one failed, in a word.
+    async fn persist<T, F: Future<Output = Result<T, BoxError>>>(
+        &self,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, &'static str> {
         let mut pause = Duration::from_millis(self.retry.backoff_ms);
+        let mut failed = HANDLER_ERROR;
         for left in (0..self.retry.attempts.max(1)).rev() {
-            let error = match self.contain(async { attempt().await }).await {
-                Ok(Ok(())) => return true,
-                Ok(Err(error)) => causes(error.as_ref()),
-                Err(end) => end,
+            let (error, kind) = match self.contain(async { attempt().await }).await {
+                Ok(Ok(outcome)) => return Ok(outcome),
+                Ok(Err(error)) => (causes(error.as_ref()), HANDLER_ERROR),
+                Err(cut) => (cut.to_string(), cut.kind()),
             };
             tracing::warn!(error, left, "event not handled");
+            failed = kind;
             if left > 0 {
                 tokio::time::sleep(pause.mul_f64(1.0 - (self.jitter)().clamp(0.0, 1.0) / 2.0)).await;
                 pause = pause.saturating_mul(2);
             }
         }
-        false
+        Err(failed)
     }
 
     /// Whatever happens inside, a panic too, ends in time.
-    pub(crate) async fn contain<T>(&self, run: impl Future<Output = T>) -> Result<T, String> {
+    pub(crate) async fn contain<T>(&self, run: impl Future<Output = T>) -> Result<T, Cut> {
         match tokio::time::timeout(self.handler_timeout, AssertUnwindSafe(run).catch_unwind()).await {
             Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(_panic)) => Err("panicked".to_owned()),
-            Err(_elapsed) => Err(format!("took longer than {:?}", self.handler_timeout)),
+            Ok(Err(_panic)) => Err(Cut::Panicked),
+            Err(_elapsed) => Err(Cut::TooLong(self.handler_timeout)),
         }
     }
 }
@@ -77,55 +116,82 @@ impl Patience {
 impl Subscriber {
     /// Whether it is done with a message: handled it, kept it as a dead letter, or had nothing to do with it.
     pub(crate) async fn one(&self, patience: &Patience, incoming: &Incoming) -> bool {
-        let handler = self.handler.name();
-        let span = match incoming {
-            Incoming::Event(Delivery { topic, event_id, event_type, .. }) => {
-                tracing::info_span!("deliver", topic, %event_id, event_type, handler)
+        let handler = self.handler.as_ref();
+        let (part, span) = process::alone(&self.names, handler, self.is_first, incoming);
+        let began = Instant::now();
+        let ended = patience.persist(|| self.attempt(&part, incoming)).instrument(span.clone()).await;
+        let outcome = match ended {
+            Ok(Outcome::Dead) => {
+                fail(&span, "dead_letter");
+                Outcome::Dead
             }
-            Incoming::Unreadable(DeadLetter { topic, event_id, .. }) => {
-                tracing::info_span!("deliver", topic, %event_id, handler)
+            Ok(outcome) => outcome,
+            Err(kind) => {
+                fail(&span, kind);
+                Outcome::Again
             }
         };
-        patience.persist(|| self.attempt(incoming)).instrument(span).await
+        if !matches!(part, Part::Nothing) {
+            patience.metrics.handled(&self.names.topic, handler.name(), outcome, 1, began.elapsed());
+        }
+        outcome != Outcome::Again
     }
 
     /// Handles a batch, in one attempt.
     pub(crate) async fn all(&self, patience: &Patience, events: &[&Delivery]) -> Result<(), BatchFailed> {
         let (handler, count) = (self.handler.name(), events.len());
-        let topic = events.first().map(|event| event.topic.as_str());
-        let span = tracing::info_span!("deliver_all", topic, count, handler);
-        let outcome = patience.contain(self.handler.handle_all(events)).instrument(span.clone()).await;
-        let error = match outcome {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(HandlerError::HopelessAmong(places))) if !places.is_empty() => {
-                return Err(BatchFailed::Hopeless(places));
-            }
-            Ok(Err(HandlerError::OneByOne)) => return Err(BatchFailed::Otherwise),
-            Ok(Err(error)) => causes(&error),
-            Err(end) => end,
+        let (events, spans) = process::together(&self.names, handler, events);
+        let events: Vec<&Delivery> = events.iter().map(AsRef::as_ref).collect();
+        let began = Instant::now();
+        let outcome = patience.contain(self.handler.handle_all(&events)).await;
+        let tell = |outcome, events| {
+            patience.metrics.handled(&self.names.topic, handler, outcome, events, began.elapsed());
         };
-        tracing::warn!(parent: &span, error, "batch not handled; its events are handled one by one");
-        Err(BatchFailed::Otherwise)
+        let (kind, error, failed) = match outcome {
+            Ok(Ok(())) => {
+                tell(Outcome::Done, count);
+                return Ok(());
+            }
+            Ok(Err(HandlerError::HopelessAmong(places))) if !places.is_empty() => {
+                ("hopeless_among", None, BatchFailed::Hopeless(places))
+            }
+            Ok(Err(HandlerError::OneByOne)) => ("one_by_one", None, BatchFailed::Otherwise),
+            Ok(Err(error)) => (HANDLER_ERROR, Some(causes(&error)), BatchFailed::Otherwise),
+            Err(cut) => (cut.kind(), Some(cut.to_string()), BatchFailed::Otherwise),
+        };
+        spans.iter().for_each(|span| fail(span, kind));
+        if let Some(error) = error {
+            let topic = &*self.names.topic;
+            tracing::warn!(
+                topic,
+                handler,
+                count,
+                error,
+                "batch not handled; its events are handled one by one"
+            );
+            tell(Outcome::Again, 0);
+        }
+        Err(failed)
     }
 
-    async fn attempt(&self, incoming: &Incoming) -> Result<(), BoxError> {
-        if let Some(delivery) = incoming.event_for(self.handler.as_ref()) {
-            return self.handle(delivery).await;
+    async fn attempt(&self, part: &Part<'_>, incoming: &Incoming) -> Result<Outcome, BoxError> {
+        let outcome = match part {
+            Part::Handle(delivery) => return self.handle(delivery).await,
+            Part::Bury(letter) => {
+                self.letters.bury(letter.clone()).await?;
+                Outcome::Dead
+            }
+            Part::Nothing => Outcome::Done,
+        };
+        if let Some(replay) = incoming.replay() {
+            self.letters.receipt(self.handler.name(), replay.id).await?;
         }
-        match incoming {
-            // No handler has seen it, so one keeps it for all: always the same one, who knows what it has.
-            Incoming::Unreadable(letter) if self.is_first => self.letters.bury(letter.clone()).await?,
-            _ => {}
-        }
-        match incoming.replay() {
-            Some(replay) => self.letters.receipt(self.handler.name(), replay.id).await,
-            None => Ok(()),
-        }
+        Ok(outcome)
     }
 
-    async fn handle(&self, delivery: &Delivery) -> Result<(), BoxError> {
+    async fn handle(&self, delivery: &Delivery) -> Result<Outcome, BoxError> {
         match self.handler.handle(delivery).await {
-            Ok(()) => Ok(()),
+            Ok(()) => Ok(Outcome::Done),
             Err(HandlerError::Retry(source)) => Err(source),
             Err(error @ (HandlerError::HopelessAmong(_) | HandlerError::OneByOne)) => Err(error.into()),
             Err(hopeless @ HandlerError::Hopeless { .. }) => {
@@ -141,7 +207,8 @@ impl Subscriber {
                     original: delivery.original.clone(),
                 };
                 // Says nothing about it: who keeps the letter does, and knows whether it is the first of this event.
-                self.letters.bury(letter).await
+                self.letters.bury(letter).await?;
+                Ok(Outcome::Dead)
             }
         }
     }

@@ -80,7 +80,7 @@ pub struct Listing {
 impl Store {
     /// A page of the user's entries in the order in which they happened, and whether there are more.
     pub async fn audit_list(&self, owner: &UserId, listing: &Listing) -> Result<(Vec<Entry>, bool), Error> {
-        let mut rows = list_query(owner, listing).all(&self.read).await?;
+        let mut rows = self.told("list audit_entries", list_query(owner, listing).all(&self.read)).await?;
         let more = rows.len() > listing.limit as usize;
         rows.truncate(listing.limit as usize);
         Ok((rows.into_iter().map(entry).collect::<Result<_, _>>()?, more))

@@ -13,6 +13,7 @@ use sea_orm::{
     ActiveModelTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait,
     TryIntoModel as _,
 };
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::entity::{idempotency_keys, occurrences, outbox, task_tags, tasks};
@@ -20,6 +21,7 @@ use crate::lane::{Lane, Limits};
 use crate::outbox::NewEvent;
 use crate::postgres::Suspicion;
 use crate::row::{event_row, to_row};
+use crate::spans::batch;
 use crate::tasks::raise;
 use crate::transaction::begin;
 use crate::{Error, Statements, Store, inserted, micros};
@@ -72,7 +74,13 @@ impl Store {
     /// Creates a task, together with others that are created at the same time. Wholly or not at all, whatever happens to
     /// the others.
     pub async fn task_create(&self, new: NewTask) -> Result<Created, Error> {
-        let created = self.creating.submit(new).await?;
+        let created = self
+            .told("create tasks", async {
+                let (created, together) = self.creating.submit(new).await?;
+                batch(&Span::current(), together);
+                created
+            })
+            .await;
         // It is durable, and whoever asked for it does not hear so.
         fail::fail_point!("commit-unknown", |_| Err(Error::Interrupted));
         created

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use docket_migration::{Schema, State, Step};
+use docket_telemetry::instruments::Meter;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbBackend};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
@@ -12,6 +13,7 @@ use tokio::sync::Notify;
 use crate::address::{self, Address};
 use crate::create::{self, Creating};
 use crate::get::{self, Getting};
+use crate::metrics::{self, Metrics, Pool, Pools};
 use crate::outbox::Changes;
 use crate::postgres::{self, Suspicion};
 use crate::{Error, Statements, file};
@@ -63,6 +65,9 @@ pub struct Store {
     /// Whose it is; none on SQLite, where all targets share it.
     pub(crate) schema: Option<Schema>,
     statements: Statements,
+    pub(crate) metrics: Metrics,
+    /// Kept for those who count connections.
+    pools: Pools,
 }
 
 impl fmt::Debug for Store {
@@ -88,12 +93,19 @@ impl Store {
             deliveries: Arc::default(),
             schema: None,
             statements: statements.clone(),
+            metrics: Metrics::new(&docket_telemetry::no_meter()),
+            pools: Pools::default(),
         }
     }
 
     /// Whether both are the same: the targets that share a file share a store.
     pub fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.outbox, &other.outbox)
+    }
+
+    /// The schema that it works with; `all` where all targets share one.
+    pub fn name(&self) -> &'static str {
+        self.schema.map_or("all", Schema::name)
     }
 
     /// Counts what was sent to the database, by whichever store of the process.
@@ -165,6 +177,22 @@ impl Stores {
             }
         };
         Ok(Self { config: config.clone(), kind, statements })
+    }
+
+    /// The same, telling figures. For those who have just opened it: stores that were handed out before tell nothing.
+    pub fn with_meter(mut self, meter: &Meter) -> Self {
+        let (stores, opened) = match &mut self.kind {
+            Kind::Sqlite(store) => (std::slice::from_mut(store), Schema::ALL.to_vec()),
+            Kind::Postgres(stores, opened) => (stores.as_mut_slice(), opened.clone()),
+        };
+        let told = |store: &&Store| store.schema.is_none_or(|own| opened.contains(&own));
+        let pools: Pools = Arc::new(stores.iter().filter(told).flat_map(pools_of).collect());
+        metrics::observe(&pools, meter);
+        let metrics = Metrics::new(meter);
+        for store in stores {
+            (store.metrics, store.pools) = (metrics.clone(), pools.clone());
+        }
+        self
     }
 
     /// The store of a target.
@@ -269,6 +297,19 @@ impl Owner {
             Self::Store(_) => Ok(()),
             Self::Login(connection) => Ok(connection.close().await?),
         }
+    }
+}
+
+/// The connections of a store. On PostgreSQL those that read also write, and carry events away but for those of tasks.
+fn pools_of(store: &Store) -> Vec<Pool> {
+    let pool =
+        |name: String, connections: &DatabaseConnection| Pool { name, connections: connections.clone() };
+    match store.schema {
+        Some(Schema::Tasks) => {
+            vec![pool("tasks".to_owned(), &store.read), pool("tasks-relay".to_owned(), &store.relay)]
+        }
+        Some(schema) => vec![pool(schema.name().to_owned(), &store.read)],
+        None => vec![pool("read".to_owned(), &store.read), pool("write".to_owned(), &store.write)],
     }
 }
 

@@ -3,6 +3,7 @@
 //! A letter is of one event, one handler and one topic; each replay after which the handler gives the event up again is
 //! another failure of the same letter. Failures come in batches and are written as one statement.
 
+mod depth;
 mod keep;
 mod list;
 
@@ -12,6 +13,9 @@ use docket_domain::{DeadLetterId, EventId, Instant, LetterState};
 use sea_orm::{ConnectionTrait as _, DbBackend, Statement};
 use uuid::Uuid;
 
+pub use depth::Depth;
+#[cfg(test)]
+pub(crate) use depth::depth_query;
 pub use keep::NewLetter;
 pub use list::{Cursor, Filter, Listing};
 #[cfg(test)]

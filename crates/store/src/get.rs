@@ -5,11 +5,13 @@ use std::collections::HashMap;
 use docket_domain::{Task, TaskId, UserId};
 use sea_orm::sea_query::{ArrayType, Value};
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, FromQueryResult as _, Statement};
+use tracing::Span;
 use uuid::Uuid;
 
 use crate::Error;
 use crate::lane::{Lane, Limits};
 use crate::patience::in_time;
+use crate::spans::batch;
 use crate::tasks::TaskRow;
 
 /// A task that is asked for, and whose it must be.
@@ -38,8 +40,9 @@ pub(crate) fn lane(read: DatabaseConnection) -> Getting {
 }
 
 pub(crate) async fn together(lane: &Getting, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
-    let row = lane.submit((id.as_uuid(), owner.to_string())).await??;
-    row.map(TaskRow::into_task).transpose()
+    let (row, together) = lane.submit((id.as_uuid(), owner.to_string())).await?;
+    batch(&Span::current(), together);
+    row?.map(TaskRow::into_task).transpose()
 }
 
 /// The rows, one for each time that a key was asked for.

@@ -60,7 +60,8 @@ impl Store {
             .columns([Column::EventId, Column::Handler, Column::State])
             .filter(among(self.read.get_database_backend(), Column::EventId, ids))
             .filter(Column::Handler.is_in([handler, &of_replays]));
-        let rows: Vec<(Uuid, String, String)> = rows.into_tuple().all(&self.read).await?;
+        let rows = rows.into_tuple::<(Uuid, String, String)>();
+        let rows = self.told("look inbox", rows.all(&self.read)).await?;
         let (replays, events): (Vec<_>, Vec<_>) =
             rows.into_iter().partition(|(_, name, _)| *name == of_replays);
         let replays: HashSet<Uuid> = replays.into_iter().map(|(id, ..)| id).collect();
@@ -114,7 +115,9 @@ impl Tx<'_> {
             DbBackend::Postgres => self.begin_on_postgres(handler, &arrived, now).await?,
             _ => self.begin_in_process(handler, &arrived, now).await?,
         };
-        Ok(arrivals.iter().map(|arrival| begun.remove(&arrival.event)).collect())
+        let begun: Vec<bool> = arrivals.iter().map(|arrival| begun.remove(&arrival.event)).collect();
+        self.1.duplicates(handler, begun.iter().filter(|begun| !**begun).count());
+        Ok(begun)
     }
 
     async fn begin_on_postgres(

@@ -24,7 +24,7 @@ struct Inner<I, O> {
 }
 
 struct Queue<I, O> {
-    items: VecDeque<(I, oneshot::Sender<O>)>,
+    items: VecDeque<(I, oneshot::Sender<(O, usize)>)>,
     under_way: usize,
 }
 
@@ -59,8 +59,9 @@ impl<I: Send + 'static, O: Send + 'static> Lane<I, O> {
         Self(Arc::new(Inner { queue, limits, work: Box::new(move |items| Box::pin(work(items))) }))
     }
 
-    /// Has the item worked on with others. Who stops waiting before its batch has left takes the item back.
-    pub(crate) async fn submit(&self, item: I) -> Result<O, Lost> {
+    /// Has the item worked on with others; answers how many they were together, too. Who stops waiting before its batch has
+    /// left takes the item back.
+    pub(crate) async fn submit(&self, item: I) -> Result<(O, usize), Lost> {
         let (sender, receiver) = oneshot::channel();
         let starts = {
             let mut queue = self.0.queue();
@@ -87,21 +88,25 @@ impl<I, O> Inner<I, O> {
     }
 }
 
+/// Who waits for what comes of each item, and with how many others it was worked on.
+type Waiting<I, O> = (Vec<I>, Vec<oneshot::Sender<(O, usize)>>);
+
 impl<I: Send + 'static, O: Send + 'static> Inner<I, O> {
     /// Works until nothing waits.
     async fn run(self: Arc<Self>) {
         while let Some((items, senders)) = self.next() {
+            let together = items.len();
             // A panic is told by its hook; it costs its own batch, and not the place of those to come.
             let Ok(outputs) = AssertUnwindSafe((self.work)(items)).catch_unwind().await else { continue };
             for (sender, output) in senders.into_iter().zip(outputs) {
                 // Who does not wait any longer does not want to know.
-                let _ = sender.send(output);
+                let _ = sender.send((output, together));
             }
         }
     }
 
     /// What goes into the next batch; the place is given back when there is nothing.
-    fn next(&self) -> Option<(Vec<I>, Vec<oneshot::Sender<O>>)> {
+    fn next(&self) -> Option<Waiting<I, O>> {
         let mut queue = self.queue();
         let (mut items, mut senders) = (Vec::new(), Vec::new());
         while items.len() < self.limits.batch
@@ -153,7 +158,7 @@ mod tests {
 
     const NARROW: Limits = Limits { width: 1, batch: 3, waiting: 5 };
 
-    fn submit(lane: &Arc<Lane<u32, u32>>, item: u32) -> tokio::task::JoinHandle<Result<u32, Lost>> {
+    fn submit(lane: &Arc<Lane<u32, u32>>, item: u32) -> tokio::task::JoinHandle<Result<(u32, usize), Lost>> {
         let lane = lane.clone();
         tokio::spawn(async move { lane.submit(item).await })
     }
@@ -173,11 +178,11 @@ mod tests {
         let rest: Vec<_> = (2..=5).map(|item| submit(&lane, item)).collect();
         turns().await;
         gate.add_permits(3);
-        assert_eq!(first.await.unwrap(), Ok(10));
+        assert_eq!(first.await.unwrap(), Ok((10, 1)));
         assert_eq!(batches.recv().await.unwrap(), [2, 3, 4]);
         assert_eq!(batches.recv().await.unwrap(), [5]);
-        for (item, answer) in (2..=5).zip(rest) {
-            assert_eq!(answer.await.unwrap(), Ok(item * 10));
+        for ((item, together), answer) in (2..=5).zip([3, 3, 3, 1]).zip(rest) {
+            assert_eq!(answer.await.unwrap(), Ok((item * 10, together)));
         }
     }
 
@@ -192,7 +197,7 @@ mod tests {
         waiting[1].abort();
         turns().await;
         gate.add_permits(9);
-        assert_eq!(first.await.unwrap(), Ok(10));
+        assert_eq!(first.await.unwrap(), Ok((10, 1)));
         assert_eq!(batches.recv().await.unwrap(), [2, 4, 5]);
         assert_eq!(batches.recv().await.unwrap(), [6]);
     }
@@ -202,7 +207,7 @@ mod tests {
         let (lane, gate, _batches) = lane(NARROW);
         gate.add_permits(9);
         assert_eq!(lane.submit(13).await, Err(Lost::Unknown));
-        assert_eq!(lane.submit(14).await, Ok(140));
+        assert_eq!(lane.submit(14).await, Ok((140, 1)));
         assert_eq!(lane.0.queue().under_way, 0);
     }
 }

@@ -23,7 +23,8 @@ impl Store {
     /// Those of these tasks that are neither completed nor deleted. One statement.
     pub async fn tasks_open(&self, ids: &[TaskId]) -> Result<Vec<OpenTask>, Error> {
         let query = open_query(ids, self.read.get_database_backend());
-        let open: Vec<(Uuid, i64, i64)> = query.into_tuple().all(&self.read).await?;
+        let open = query.into_tuple::<(Uuid, i64, i64)>();
+        let open = self.told("check tasks", open.all(&self.read)).await?;
         let open = open.into_iter().map(|(id, version, time)| {
             Ok(OpenTask { id: TaskId::from_uuid(id), version, update_time: instant(time)? })
         });

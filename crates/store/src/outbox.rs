@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use docket_domain::{EventId, Instant};
+use docket_telemetry::TraceContext;
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, Query, SelectStatement, UnionType};
 use sea_orm::{
@@ -46,6 +47,18 @@ pub struct Trace {
     pub parent: String,
     /// The header `tracestate`.
     pub state: Option<String>,
+}
+
+impl Trace {
+    /// To be stored; none of a context that is empty.
+    pub fn of(context: TraceContext) -> Option<Self> {
+        context.traceparent.map(|parent| Self { parent, state: context.tracestate })
+    }
+
+    /// To go on with; empty when what was stored is damaged.
+    pub fn context(&self) -> TraceContext {
+        TraceContext::parse(Some(&self.parent), self.state.as_deref())
+    }
 }
 
 /// An event in the outbox.

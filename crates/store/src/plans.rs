@@ -6,7 +6,8 @@ use docket_domain::{Channel, DeliveryId, DeliveryState, EventId, Instant, Letter
 use sea_orm::{ConnectionTrait as _, DbBackend, EntityTrait, QueryTrait as _, Select, Statement};
 use uuid::Uuid;
 
-use crate::dead_letters::{self, Filter as Letters, lock_query};
+use crate::backlog::BACKLOG;
+use crate::dead_letters::{self, Filter as Letters, depth_query, lock_query};
 use crate::{Config, Schema, Store, Stores, audit, notification, open, published, purge, tasks, verify};
 
 const BACKEND: DbBackend = DbBackend::Sqlite;
@@ -250,6 +251,19 @@ async fn what_is_to_be_sent_and_whom_a_token_names_are_found_by_an_index() {
     let wake = steps_of(&store, notification::wake_statement(BACKEND)).await;
     contains(&wake, "SEARCH deliveries USING COVERING INDEX deliveries_by_wake (channel=? AND wake_time>?)");
     contains(&wake, "SEARCH preferences USING COVERING INDEX preferences_by_digest (next_digest_time>?)");
+}
+
+#[tokio::test]
+async fn what_figures_are_made_of_is_counted_in_an_index_or_up_to_a_limit() {
+    let store = store().await;
+    let open = "SEARCH dead_letters USING COVERING INDEX dead_letters_by_state (state=?)";
+    check(&store, depth_query(), open).await;
+    let steps = steps_of(&store, Statement::from_sql_and_values(BACKEND, BACKLOG, [9_i64.into()])).await;
+    assert!(
+        steps.iter().any(|step| step == "SEARCH oldest USING INTEGER PRIMARY KEY (rowid=?) LEFT-JOIN"),
+        "{steps:?}"
+    );
+    assert_eq!(steps.iter().find(|step| step.contains("TEMP B-TREE")), None, "{steps:?}");
 }
 
 #[tokio::test]

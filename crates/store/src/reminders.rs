@@ -7,6 +7,7 @@
 //! sorted. So a transaction asks for the users first, and then for all its tasks at once.
 
 mod alarms;
+mod figures;
 mod fire;
 mod follow;
 mod list;
@@ -18,12 +19,13 @@ use chrono_tz::Tz;
 use docket_domain::{Instant, Priority, Reminder, ReminderNumber, TaskId, TaskReminder, Title, UserId};
 
 pub use alarms::{Alarm, Tick};
+pub use figures::Figures;
 pub use fire::{Due, Standing};
 pub use list::{Cursor, Listing};
 #[cfg(test)]
 use {
-    alarms::tick_statement, fire::due_statement, fire::standing_query, follow::all_day_query,
-    list::list_statement,
+    alarms::tick_statement, figures::figures_statement, fire::due_statement, fire::standing_query,
+    follow::all_day_query, list::list_statement,
 };
 
 use crate::Store;

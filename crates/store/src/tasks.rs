@@ -71,16 +71,19 @@ impl Store {
     /// The task, if it is the user's; deleted ones too. On PostgreSQL in one statement with others that are asked for at
     /// the same time, because there a statement costs a round trip.
     pub async fn task_get(&self, owner: &UserId, id: TaskId) -> Result<Option<Task>, Error> {
-        match &self.getting {
-            Some(lane) => get::together(lane, owner, id).await,
-            None => one(get_query(owner, id, self.read.get_database_backend()), &self.read).await,
-        }
+        let got = async {
+            match &self.getting {
+                Some(lane) => get::together(lane, owner, id).await,
+                None => one(get_query(owner, id, self.read.get_database_backend()), &self.read).await,
+            }
+        };
+        self.told("get tasks", got).await
     }
 
     /// A page of the user's tasks, and whether there are more. One statement.
     pub async fn task_list(&self, owner: &UserId, listing: &Listing<'_>) -> Result<(Vec<Task>, bool), Error> {
         let query = list_query(owner, listing, self.read.get_database_backend());
-        page(query, listing.limit, &self.read).await
+        self.told("list tasks", page(query, listing.limit, &self.read)).await
     }
 
     /// Completed tasks of all users, oldest first, that have waited for their successor since before `before`.

@@ -7,9 +7,12 @@ use sea_orm::{
     DatabaseConnection, DatabaseTransaction, DbErr, RuntimeErr, SqliteTransactionMode, TransactionOptions,
     TransactionTrait as _,
 };
+use tracing::{Instrument as _, Span};
 
+use crate::metrics::Found;
 use crate::patience::in_time_or;
 use crate::postgres::Suspicion;
+use crate::spans::{Kind as _, fail};
 use crate::{Error, Store};
 
 /// A transaction: what is done through it happens together, or not at all.
@@ -17,7 +20,7 @@ use crate::{Error, Store};
 /// `'env` is what the work may borrow: as a part of this type it tells the compiler that the work's surroundings outlive
 /// the transaction.
 #[derive(Debug)]
-pub struct Tx<'env>(pub(crate) DatabaseTransaction, PhantomData<&'env ()>);
+pub struct Tx<'env>(pub(crate) DatabaseTransaction, pub(crate) Found, PhantomData<&'env ()>);
 
 type Work<'a, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 'a>>;
 
@@ -34,20 +37,42 @@ impl Store {
         E: From<Error> + Conflict + Send,
         F: for<'a> Fn(&'a Tx<'env>) -> Work<'a, T, E> + Send + Sync,
     {
-        tried(|| self.attempt(&work)).await
+        // Each attempt is a transaction of its own, and may fail for itself.
+        let attempt = || {
+            let span = self.span("transaction");
+            self.attempt(&work, span.clone()).instrument(span)
+        };
+        tried(attempt).await
     }
 
-    async fn attempt<'env, T, E, F>(&self, work: &F) -> Result<T, E>
+    async fn attempt<'env, T, E, F>(&self, work: &F, span: Span) -> Result<T, E>
     where
-        E: From<Error>,
+        E: From<Error> + Conflict,
         F: for<'a> Fn(&'a Tx<'env>) -> Work<'a, T, E>,
     {
-        let tx = Tx(begin(&self.write, &self.suspicion).await.map_err(Error::from)?, PhantomData);
-        let answer = work(&tx).await?;
-        tx.0.commit().await.map_err(Error::from)?;
+        let failed = |error| {
+            let error = Error::from(error);
+            fail(&span, error.kind());
+            error
+        };
+        let tx =
+            Tx(begin(&self.write, &self.suspicion).await.map_err(failed)?, Found::default(), PhantomData);
+        let answer = work(&tx).await.inspect_err(|error| rolled_back(&span, error))?;
+        let Tx(tx, found, _) = tx;
+        tx.commit().await.map_err(failed)?;
+        found.count(&self.metrics);
         // It is durable, and whoever asked for it does not hear so.
         fail::fail_point!("commit-unknown", |_| Err(Error::Interrupted.into()));
         Ok(answer)
+    }
+}
+
+/// That the work is refused is no failure; what the database does not do is one.
+fn rolled_back(span: &Span, error: &impl Conflict) {
+    span.record("docket.rolled_back", true);
+    let kind = if error.is_conflict() { Some("conflict") } else { error.store().map(Error::kind) };
+    if let Some(kind) = kind {
+        fail(span, kind);
     }
 }
 
@@ -89,14 +114,21 @@ pub(crate) async fn begin(
     begun.await.unwrap_or_else(|ended| Err(DbErr::Conn(RuntimeErr::Internal(ended.to_string()))))
 }
 
-/// Whether an error means that the transaction should be tried again.
+/// What an error means for the transaction: whether it should be tried again, and whether it failed at all.
 pub trait Conflict {
     /// True for a serialization failure, a deadlock, a busy file.
     fn is_conflict(&self) -> bool;
+
+    /// The store's own error, if that is what it is.
+    fn store(&self) -> Option<&Error>;
 }
 
 impl Conflict for Error {
     fn is_conflict(&self) -> bool {
         Error::is_conflict(self)
+    }
+
+    fn store(&self) -> Option<&Error> {
+        Some(self)
     }
 }

@@ -97,6 +97,13 @@ impl Conflict for Stop {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Refused(error) if error.is_conflict())
     }
+
+    fn store(&self) -> Option<&docket_store::Error> {
+        match self {
+            Self::Refused(error) => error.store(),
+            Self::Checked(_) => None,
+        }
+    }
 }
 
 /// Writes changes.

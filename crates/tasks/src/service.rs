@@ -17,6 +17,7 @@ use docket_wire::request::{self, PreviewSource, Transition};
 use docket_wire::timestamp;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
+use tracing::Span;
 
 use crate::mutation::{Asked, Decision, Effect, Link, Writer};
 use crate::occurrence::{self, Predecessor};
@@ -275,7 +276,11 @@ impl TaskService for Service {
     }
 }
 
+/// The answer; the span of the call says which task it is about.
 fn answer(outcome: Result<v1::Task, Error>) -> Answer<v1::Task> {
+    if let Ok(task) = &outcome {
+        Span::current().record("docket.task.id", task.task_id.as_str());
+    }
     outcome.map(Response::new).map_err(|error| to_status(&error))
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Where spans and figures are sent to: `none` (the default), `sidecar` or `direct`.
     pub export: Export,
+    /// Whether spans are sent. Default true.
+    pub traces: bool,
     /// The app id of the collector, which has a sidecar of its own. Default `otel-collector`.
     pub collector_app_id: String,
     /// How many of the traces that begin here are recorded, 0 to 1. Those that a client began are as it says. Default 1.
@@ -36,6 +38,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             export: Export::None,
+            traces: true,
             collector_app_id: "otel-collector".to_owned(),
             sample_ratio: 1.0,
             metrics_interval_seconds: 30,
@@ -62,8 +65,8 @@ pub enum InvalidConfig {
 }
 
 impl Config {
-    /// The configuration as OpenTelemetry's variables change it: who names an endpoint wants to send there, and
-    /// `OTEL_SDK_DISABLED` ends it all.
+    /// The configuration as OpenTelemetry's variables change it: who names an endpoint wants to send there,
+    /// `OTEL_TRACES_EXPORTER=none` and `OTEL_METRICS_EXPORTER=none` end one of the two, and `OTEL_SDK_DISABLED=true` both.
     pub fn or_environment(self, variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|text| !text.is_empty());
         let endpoint = [
@@ -77,7 +80,17 @@ impl Config {
             () if endpoint.into_iter().any(|name| set(name).is_some()) => Export::Direct,
             () => self.export,
         };
-        Self { export, ..self }
+        let none = |name: &str| set(name).is_some_and(|text| text.eq_ignore_ascii_case("none"));
+        let metrics_interval_seconds = match none("OTEL_METRICS_EXPORTER") {
+            true => 0,
+            false => self.metrics_interval_seconds,
+        };
+        Self {
+            export,
+            traces: self.traces && !none("OTEL_TRACES_EXPORTER"),
+            metrics_interval_seconds,
+            ..self
+        }
     }
 
     /// Everything that is wrong with it.
@@ -114,6 +127,18 @@ mod tests {
         check(Export::Sidecar, &[endpoint], Export::Direct);
         check(Export::Sidecar, &[endpoint, ("OTEL_SDK_DISABLED", "TRUE")], Export::None);
         check(Export::Sidecar, &[("OTEL_SDK_DISABLED", "false")], Export::Sidecar);
+    }
+
+    #[test]
+    fn the_environment_says_what_is_not_sent() {
+        let without = |name: &'static str| {
+            let config = Config { export: Export::Sidecar, ..Config::default() };
+            let config = config.or_environment(|asked| (asked == name).then(|| "none".to_owned()));
+            (config.traces, config.metrics_interval_seconds > 0)
+        };
+        assert_eq!(without("OTEL_TRACES_EXPORTER"), (false, true));
+        assert_eq!(without("OTEL_METRICS_EXPORTER"), (true, false));
+        assert_eq!(without("OTEL_LOGS_EXPORTER"), (true, true));
     }
 
     #[test]

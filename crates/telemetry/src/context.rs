@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 
 use opentelemetry::trace::{SpanContext, SpanId, TraceFlags, TraceId, TraceState};
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
 
 /// The most bytes of `tracestate` that are carried on (W3C Trace Context section 3.3.1.5).
 const MAX_STATE_BYTES: usize = 512;
@@ -24,6 +25,13 @@ impl TraceContext {
         Self { traceparent: Some(traceparent.to_owned()), tracestate: tracestate.map(str::to_owned) }
     }
 
+    /// A new trace that says "not recorded": for calls that belong to none, so that nobody on their way begins one.
+    pub fn unrecorded() -> Self {
+        let ids = RandomIdGenerator::default();
+        let (trace, id) = (ids.new_trace_id(), ids.new_span_id());
+        Self { traceparent: Some(format!("00-{trace}-{id}-00")), tracestate: None }
+    }
+
     /// The trace's id: 32 hexadecimal digits.
     pub fn trace_id(&self) -> Option<&str> {
         self.traceparent.as_deref().and_then(|text| text.get(3..35))
@@ -31,7 +39,12 @@ impl TraceContext {
 
     /// Whether its spans are recorded, as far as whoever began it knows.
     pub fn is_sampled(&self) -> bool {
-        let flags = self.traceparent.as_deref().and_then(|text| text.get(53..55));
+        self.traceparent.as_deref().is_some_and(Self::says_sampled)
+    }
+
+    /// The same of a `traceparent` that was taken once, without taking it again.
+    pub fn says_sampled(traceparent: &str) -> bool {
+        let flags = traceparent.get(53..55);
         flags.and_then(|flags| u8::from_str_radix(flags, 16).ok()).is_some_and(|flags| flags & 1 == 1)
     }
 
@@ -129,6 +142,14 @@ mod tests {
             assert_eq!(context, TraceContext::default(), "{dropped:?}");
         }
         assert_eq!(TraceContext::parse(None, Some("a=b")), TraceContext::default());
+    }
+
+    #[test]
+    fn what_belongs_to_no_trace_gets_one_of_its_own_that_is_not_recorded() {
+        let (one, other) = (TraceContext::unrecorded(), TraceContext::unrecorded());
+        assert_ne!(one.trace_id(), other.trace_id());
+        assert_eq!(TraceContext::parse(one.traceparent.as_deref(), None), one);
+        assert!(!one.is_sampled());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod start;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod trace_id;
+mod undecided;
 
 pub use config::{Config, Export, InvalidConfig};
 pub use context::TraceContext;
@@ -24,5 +25,6 @@ pub use lines::Format;
 pub use meters::{Meters, SECONDS, no_meter};
 pub use opentelemetry::KeyValue;
 pub use opentelemetry::metrics as instruments;
-pub use span::{BACKGROUND, begin_trace, context_of, continue_trace, current, fail, is_sampled};
+pub use span::{BACKGROUND, begin_trace, context_of, continue_trace, current, fail, is_sampled, link};
 pub use start::{Error, Handle, Lines, Telemetry};
+pub use undecided::Undecided;

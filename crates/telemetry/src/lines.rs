@@ -1,6 +1,8 @@
 //! Log lines: for a terminal, or JSON for machines. Each has the id of the trace that it belongs to, if there is one.
 
 use serde::{Deserialize, Serialize};
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::{FilterExt as _, FilterFn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Layer;
 use tracing_subscriber::{EnvFilter, Registry};
@@ -27,6 +29,9 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let (filter, levels) = Levels::new(filter);
+    // Whatever is written says where it belongs, even where only errors are.
+    let filter =
+        filter.or(FilterFn::new(is_own_span as fn(&Metadata<'_>) -> bool).with_max_level_hint(Level::INFO));
     let lines: BoxLayer = match format {
         // The id is among the fields of a span, and they are written before the message.
         Format::Text => {
@@ -46,6 +51,10 @@ where
         }
     };
     (lines, levels)
+}
+
+fn is_own_span(of: &Metadata<'_>) -> bool {
+    of.is_span() && *of.level() <= Level::INFO && of.target().starts_with("docket")
 }
 
 #[cfg(test)]
@@ -112,6 +121,25 @@ mod tests {
         let text = written(Format::Text, lines);
         let deep = text.lines().last().unwrap();
         assert!(deep.contains("4bf9") && deep.contains("two deep"), "{text}");
+    }
+
+    #[test]
+    fn an_error_says_where_it_belongs_even_where_nothing_else_is_written() {
+        for format in [Format::Text, Format::Json] {
+            let text = written(format, |levels| {
+                levels.set("error").unwrap();
+                let call = tracing::info_span!("rpc", trace_id = tracing::field::Empty);
+                crate::continue_trace(&call, &crate::TraceContext::default());
+                call.in_scope(|| tracing::info!("no line"));
+                call.in_scope(|| tracing::error!("one line"));
+                let part = tracing::info_span!(target: crate::BACKGROUND, "background", task = "relay");
+                part.in_scope(|| tracing::error!("another line"));
+            });
+            let lines: Vec<&str> = text.lines().collect();
+            let [one, other] = lines[..] else { panic!("{text}") };
+            assert!(one.contains("trace_id") && one.contains("one line"), "{text}");
+            assert!(other.contains("task") && other.contains("relay"), "{text}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub struct Meters {
 }
 
 impl Meters {
-    pub(crate) fn new(
+    pub(crate) fn begin(
         resource: Resource,
     ) -> Result<(opentelemetry_sdk::metrics::MeterProviderBuilder, Registry), Error> {
         let registry = Registry::new();

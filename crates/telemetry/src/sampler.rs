@@ -7,12 +7,20 @@ use opentelemetry_sdk::trace::{Sampler, SamplingDecision, SamplingResult, Should
 
 /// Asks another sampler where no link says that the span is wanted.
 #[derive(Clone, Debug)]
-pub(crate) struct Linked(Sampler);
+pub(crate) struct Linked(Box<dyn ShouldSample>);
 
 impl Linked {
     /// Records so many of the traces that begin here, 0 to 1.
     pub(crate) fn ratio(ratio: f64) -> Self {
-        Self(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio))))
+        Self(Box::new(Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)))))
+    }
+
+    /// The same, unless `OTEL_TRACES_SAMPLER` says otherwise, which the SDK reads.
+    pub(crate) fn configured(ratio: f64) -> Self {
+        match std::env::var_os("OTEL_TRACES_SAMPLER") {
+            Some(_) => Self(opentelemetry_sdk::trace::Config::default().sampler),
+            None => Self::ratio(ratio),
+        }
     }
 }
 

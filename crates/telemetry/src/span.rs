@@ -2,6 +2,7 @@
 
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
+use opentelemetry_sdk::trace::{IdGenerator as _, RandomIdGenerator};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
@@ -28,23 +29,30 @@ pub fn continue_trace(span: &Span, parent: &TraceContext) {
 pub fn begin_trace<'a>(span: &Span, because: impl IntoIterator<Item = &'a TraceContext>) {
     let mut first = None;
     for other in because {
-        if let Some(other) = other.to_span() {
-            span.add_link(other);
-        }
+        link(span, other);
         first.get_or_insert(other);
     }
     tell_id(span, first.unwrap_or(&TraceContext::default()));
 }
 
-/// The id of the span's own trace; where none is recorded, that of the one it is for.
+/// Says that a span has to do with another one, of whatever trace.
+pub fn link(span: &Span, other: &TraceContext) {
+    if let Some(other) = other.to_span() {
+        span.add_link(other);
+    }
+}
+
+/// The id of the span's own trace; where there are none, that of the one it is for. Where that has none either, an id that
+/// nobody else knows still says which lines belong together.
 fn tell_id(span: &Span, otherwise: &TraceContext) {
     if !span.has_field("trace_id") {
         return;
     }
     let own = context_of(span);
-    if let Some(id) = own.trace_id().or(otherwise.trace_id()) {
-        span.record("trace_id", id);
-    }
+    match own.trace_id().or(otherwise.trace_id()) {
+        Some(id) => span.record("trace_id", id),
+        None => span.record("trace_id", tracing::field::display(RandomIdGenerator::default().new_trace_id())),
+    };
 }
 
 /// What others need to go on with the trace of a span; empty where no traces are recorded.

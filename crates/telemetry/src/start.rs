@@ -52,7 +52,7 @@ pub struct Handle {
 impl Handle {
     /// Figures that stay in the process, and no say in the log: for a process that has a subscriber of its own, as tests have.
     pub fn detached(identity: &Identity) -> Result<Self, Error> {
-        let (builder, registry) = Meters::new(identity.resource())?;
+        let (builder, registry) = Meters::begin(identity.resource())?;
         Ok(Self { meters: Meters::of(builder.build(), registry), levels: None })
     }
 }
@@ -114,7 +114,7 @@ impl Telemetry {
 }
 
 fn meters(config: &Config, way: &Way, resource: opentelemetry_sdk::Resource) -> Result<Meters, Error> {
-    let (builder, registry) = Meters::new(resource)?;
+    let (builder, registry) = Meters::begin(resource)?;
     let interval = Duration::from_secs(config.metrics_interval_seconds);
     let exporter = if interval.is_zero() { None } else { way.figures()? };
     let builder = match exporter {
@@ -134,7 +134,8 @@ fn tracer(
     resource: opentelemetry_sdk::Resource,
     meters: &Meters,
 ) -> Result<Option<SdkTracerProvider>, Error> {
-    let Some(exporter) = way.spans()? else { return Ok(None) };
+    let exporter = if config.traces { way.spans()? } else { None };
+    let Some(exporter) = exporter else { return Ok(None) };
     let count = meters
         .meter("docket-telemetry")
         .u64_counter("otel.sdk.exporter.span.exported")
@@ -143,12 +144,10 @@ fn tracer(
         .build();
     // Its queue is bounded (`OTEL_BSP_MAX_QUEUE_SIZE`, 2048), and what does not fit is counted.
     let spans = BatchSpanProcessor::builder(Counted::new(exporter, "spans", count)).build();
-    let builder = SdkTracerProvider::builder().with_resource(resource).with_span_processor(spans);
-    // The SDK reads the variable itself, as long as nobody names a sampler.
-    let builder = match std::env::var_os("OTEL_TRACES_SAMPLER") {
-        Some(_) => builder,
-        None => builder.with_sampler(Linked::ratio(config.sample_ratio)),
-    };
+    let builder = SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_span_processor(spans)
+        .with_sampler(Linked::configured(config.sample_ratio));
     Ok(Some(builder.build()))
 }
 
@@ -163,6 +162,8 @@ pub(crate) fn layer(
     let tracer = provider.tracer("docket");
     let layer = tracing_opentelemetry::layer()
         .with_tracer(tracer)
+        // Parents are looked up among spans; a second way to tell them would cost something at each poll of each future.
+        .with_context_activation(false)
         .with_location(false)
         .with_threads(false)
         .with_tracked_inactivity(false)

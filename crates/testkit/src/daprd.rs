@@ -25,7 +25,7 @@ pub struct DaprdBuilder {
     grpc: Port,
     internal: Port,
     metrics: Port,
-    app: Option<(u16, String)>,
+    app: Option<App>,
     scheduler: Option<u16>,
     resources: BTreeMap<String, String>,
     /// What is beside the resources, where the sidecar runs.
@@ -36,6 +36,15 @@ pub struct DaprdBuilder {
     environment: BTreeMap<String, String>,
     api_token: Option<String>,
     health_threshold: u32,
+}
+
+/// Who a sidecar is beside.
+#[derive(Debug)]
+enum App {
+    /// One that knows of sidecars: where it listens, and what it is shown.
+    Docket(u16, String),
+    /// One that serves gRPC, and knows nothing of them: where it listens.
+    Foreign(u16),
 }
 
 /// A sidecar.
@@ -148,7 +157,13 @@ impl DaprdBuilder {
 
     /// The app: where it listens for the sidecar, and what the sidecar shows it.
     pub fn app(mut self, port: u16, api_token: &str) -> Self {
-        self.app = Some((port, api_token.to_owned()));
+        self.app = Some(App::Docket(port, api_token.to_owned()));
+        self
+    }
+
+    /// An app that serves gRPC and knows nothing of sidecars: where it listens.
+    pub fn foreign_app(mut self, port: u16) -> Self {
+        self.app = Some(App::Foreign(port));
         self
     }
 
@@ -248,10 +263,11 @@ impl DaprdBuilder {
         if let Some(token) = self.api_token.clone() {
             program.environment.insert("DAPR_API_TOKEN".to_owned(), token);
         }
-        if let Some((port, token)) = self.app {
+        if let Some(App::Docket(port, _) | App::Foreign(port)) = self.app {
+            program.arguments.extend([format!("--app-port={port}"), "--app-protocol=grpc".to_owned()]);
+        }
+        if let Some(App::Docket(_, token)) = self.app {
             program.arguments.extend([
-                format!("--app-port={port}"),
-                "--app-protocol=grpc".to_owned(),
                 "--enable-app-health-check".to_owned(),
                 "--app-health-probe-interval=1".to_owned(),
                 "--app-health-probe-timeout=1000".to_owned(),

@@ -11,6 +11,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::client;
+use crate::figures::Figures;
+use crate::http;
 use crate::port::Port;
 use crate::process::{Process, Program};
 use crate::storage::{Opened, Storage};
@@ -23,6 +25,7 @@ pub struct DocketBuilder {
     storage: Storage,
     public: Port,
     app: Port,
+    admin: Port,
     failpoints: Vec<String>,
 }
 
@@ -33,18 +36,20 @@ pub struct Docket {
     storage: Storage,
     public: SocketAddr,
     app: SocketAddr,
+    admin: SocketAddr,
 }
 
 impl Docket {
     /// Reserves the ports of the binary, which a test names by `env!("CARGO_BIN_EXE_docket")`.
     pub fn builder(binary: &Path) -> DocketBuilder {
-        let (public, app) = (Port::reserve(), Port::reserve());
+        let [public, app, admin] = std::array::from_fn(|_| Port::reserve());
         let mut program = Program::new("docket", binary);
         program.arguments = vec!["serve".to_owned()];
         for (name, value) in [
             ("DOCKET_DATA_DIR", ".".to_owned()),
             ("DOCKET_LISTEN__PUBLIC", public.address().to_string()),
             ("DOCKET_LISTEN__APP", app.address().to_string()),
+            ("DOCKET_LISTEN__ADMIN", admin.address().to_string()),
             // A test's users are few, and fast.
             ("DOCKET_LIMITS__RATE_PER_SECOND", "0".to_owned()),
             ("NO_COLOR", "1".to_owned()),
@@ -53,7 +58,7 @@ impl Docket {
             program.environment.insert(name.to_owned(), value);
         }
         let builder =
-            DocketBuilder { program, storage: Storage::Sqlite, public, app, failpoints: Vec::new() };
+            DocketBuilder { program, storage: Storage::Sqlite, public, app, admin, failpoints: Vec::new() };
         builder.storage(&Storage::Sqlite)
     }
 
@@ -111,6 +116,29 @@ impl Docket {
         client::channel(self.public)
     }
 
+    /// Asks the admin port for a page; the status and the body, or why there is no answer.
+    pub async fn ask(&self, path: &str) -> Result<(u16, String), String> {
+        self.tell("GET", path, "").await
+    }
+
+    /// The same by another method, with a body.
+    pub async fn tell(&self, method: &str, path: &str, body: &str) -> Result<(u16, String), String> {
+        http::exchange(self.admin, method, path, &[], body).await.map_err(|error| error.to_string())
+    }
+
+    /// All figures that it tells, or why there are none.
+    pub async fn figures(&self) -> Result<Figures, String> {
+        match self.ask("/metrics").await? {
+            (200, page) => Figures::parse(&page),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    /// Where operators ask.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// The port that is meant for the sidecar.
     pub fn app_channel(&self) -> Channel {
         client::channel(self.app)
@@ -165,11 +193,11 @@ impl DocketBuilder {
         if !self.failpoints.is_empty() {
             self.program.first_environment.insert("FAILPOINTS".to_owned(), self.failpoints.join(";"));
         }
-        let (public, app) = (self.public.address(), self.app.address());
-        self.program.ports = vec![self.public, self.app];
+        let [public, app, admin] = [&self.public, &self.app, &self.admin].map(Port::address);
+        self.program.ports = vec![self.public, self.app, self.admin];
         let mut process = Process::new(self.program);
         process.spawn();
-        Docket { process, storage: self.storage, public, app }
+        Docket { process, storage: self.storage, public, app, admin }
     }
 
     /// Starts it, and waits until it serves.
@@ -177,6 +205,17 @@ impl DocketBuilder {
         let mut docket = self.spawn();
         docket.ready().await;
         docket
+    }
+}
+
+impl Drop for Docket {
+    /// Ends it, and reads its log: it must not have said what is nobody's business.
+    fn drop(&mut self) {
+        self.process.kill();
+        // Whoever fails already is not to be interrupted.
+        if !std::thread::panicking() {
+            self.process.check_discretion();
+        }
     }
 }
 

@@ -1,18 +1,21 @@
-//! Real processes for tests: PostgreSQL, Kafka, a mail server, daprd, scheduler, docket.
+//! Real processes for tests: PostgreSQL, Kafka, a mail server, a collector of traces, daprd, scheduler, docket.
 #![doc = include_str!("../README.md")]
 
 pub mod callback;
 mod channels;
 mod client;
+pub mod collector;
 mod components;
 mod daprd;
+mod discretion;
 mod docket;
+mod figures;
 mod fleet;
 mod gateway;
 mod guard;
 pub mod history;
 mod hooks;
-mod http;
+pub mod http;
 mod java;
 pub mod kafka;
 mod load;
@@ -30,9 +33,11 @@ mod user;
 mod wait;
 
 pub use client::{Audit, Bearer, Notification, Reminders, Tasks};
+pub use collector::Collector;
 pub use components::{Connection, components};
 pub use daprd::{Daprd, DaprdBuilder};
 pub use docket::{Docket, DocketBuilder};
+pub use figures::{Figures, Sample};
 pub use fleet::{Fleet, FleetBuilder, Links, Member, Role};
 pub use gateway::Gateway;
 pub use hooks::{Answer, Hook, Hooks};

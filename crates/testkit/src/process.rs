@@ -16,6 +16,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
+use crate::discretion;
 use crate::guard::Guard;
 use crate::port::Port;
 use crate::{PATIENCE, wait_for};
@@ -260,6 +261,11 @@ impl Process {
             log.lines().find(|line| line.contains(text)).map(str::to_owned).ok_or("no such line".to_owned())
         })
         .await
+    }
+
+    /// Fails when its log has what is secret or personal, or an error that belongs nowhere.
+    pub(crate) fn check_discretion(&self) {
+        discretion::check(self.name(), &self.log_text(), &self.program.environment);
     }
 
     fn log_path(&self) -> PathBuf {

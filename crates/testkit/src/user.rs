@@ -18,6 +18,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use crate::client::{Audit, Bearer, Notification, Reminders, Tasks};
+use crate::discretion::keep_secret;
 use crate::{PATIENCE, wait_for};
 
 /// How many calls a user has under way when there are many to make.
@@ -45,8 +46,9 @@ pub struct Servers {
     pub notification: Channel,
 }
 
-/// A task that is never due.
+/// A task that is never due. No log may have its title.
 pub fn once(title: &str) -> v1::Task {
+    keep_secret(title);
     v1::Task { title: title.to_owned(), ..v1::Task::default() }
 }
 

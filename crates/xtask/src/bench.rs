@@ -12,7 +12,8 @@ use crate::{process, workspace};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     /// What the measurement gets: `--quick`, `--write`, `--rounds 5`, `--call get`; `--help` for all of them. First
-    /// `backbone` for the way of the events, or `reminders` for those that are due at once, instead of the calls of the API.
+    /// `backbone` for the way of the events, `reminders` for those that are due at once, or `traces` for what it costs to
+    /// record them, instead of the calls of the API.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
     rest: Vec<String>,
 }
@@ -23,6 +24,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let used = match args.rest.first() {
         Some(suite) if suite == "backbone" => &Tool::BACKBONE[..],
         Some(suite) if suite == "reminders" => &Tool::REMINDERS[..],
+        Some(suite) if suite == "traces" => &Tool::TRACES[..],
         _ => &Tool::BENCH[..],
     };
     let plan = Plan::new(used)?;

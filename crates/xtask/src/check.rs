@@ -7,12 +7,12 @@ use anyhow::{Result, bail};
 
 use crate::progress::heading;
 use crate::tools::{Plan, Tool};
-use crate::{process, tidy, workspace};
+use crate::{monitoring, process, tidy, workspace};
 
 /// Runs all checks, also after one has failed, and says which did.
 pub(crate) fn run() -> Result<()> {
     let start = Instant::now();
-    let plan = Plan::new(&[Tool::Buf, Tool::CargoDeny])?;
+    let plan = Plan::new(&[Tool::Buf, Tool::CargoDeny, Tool::Promtool])?;
     let mut failed = Vec::new();
     let mut check = |name: &'static str, check: &mut dyn FnMut() -> Result<()>| {
         heading(start, name);
@@ -32,9 +32,11 @@ pub(crate) fn run() -> Result<()> {
     });
     let tools = plan.carry_out()?;
     let (buf, deny) = (tools.of(Tool::Buf)?, tools.of(Tool::CargoDeny)?);
+    let promtool = tools.of(Tool::Promtool)?;
     check("contract", &mut || {
         process::run(Command::new(buf).args(["lint", "proto"]).current_dir(workspace::root()))
     });
+    check("monitoring", &mut || monitoring::check(promtool));
     check("dependencies", &mut || {
         // Advisories are left to the workflow: they change while the code does not.
         let what = ["--workspace", "check", "bans", "licenses", "sources"];

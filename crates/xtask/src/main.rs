@@ -7,6 +7,7 @@ mod check;
 mod dev;
 mod fuzz;
 mod guard;
+mod monitoring;
 mod process;
 mod progress;
 mod test;
@@ -40,7 +41,7 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Finds or builds the programs that the other commands use.
     Tools(tools::Args),
-    /// Checks everything that needs no test: format, lints, dependencies, contract, layout.
+    /// Checks everything that needs no test: format, lints, dependencies, contract, layout, alert rules.
     Check,
     /// Ends the process groups named on standard input when that is closed.
     #[command(hide = true)]

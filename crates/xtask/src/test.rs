@@ -50,7 +50,10 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         tests.env(tool.variable(), tools.of(tool)?);
     }
 
-    heading(start, &format!("{ring}, against real sidecars, PostgreSQL, Kafka and a mail server"));
+    heading(
+        start,
+        &format!("{ring}, against real sidecars, PostgreSQL, Kafka, a mail server and a collector"),
+    );
     // Of the whole workspace, so that its features are those of the unit ring and nothing else is compiled twice.
     tests.args(["test", "--workspace", "--features", &workspace::default_ring()?, "--test", "e2e_*", "--"]);
     if args.release_ring {

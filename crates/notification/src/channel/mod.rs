@@ -76,6 +76,21 @@ pub(crate) enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What it is called in traces and figures, while the message waits for another attempt.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Later(_) => "again",
+            Self::Denied(_) => "denied",
+            Self::Refused(_) => "refused",
+            Self::Unknown(_) => "unknown",
+            Self::NotBegun => "waits",
+            Self::Missing { .. } => "missing",
+        }
+    }
+}
+
 /// A way to users.
 #[async_trait]
 pub(crate) trait Channel: Send + Sync + 'static {

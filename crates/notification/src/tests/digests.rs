@@ -12,7 +12,7 @@ fn with_digest() -> Preferences {
 }
 
 /// Begins the day of the summary: 08:00 in Berlin on the 5th.
-async fn morning(world: &World) {
+pub(super) async fn morning(world: &World) {
     let user = alice();
     world.prefer(with_digest()).await;
     let mut stored = world.store.preferences(&user).await.unwrap().unwrap();

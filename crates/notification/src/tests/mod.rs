@@ -11,6 +11,7 @@ mod probes;
 mod render;
 mod sending;
 mod service;
+mod traces;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -30,6 +31,7 @@ use docket_sidecar::{
 };
 use docket_store::notification::{Delivery, Listing, StoredPreferences};
 use docket_store::{Schema, Store, Stores};
+use docket_telemetry::{Handle, Identity, Meters, TraceContext};
 use docket_wire::reminder_event::{self, ReminderNotice};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +41,7 @@ use crate::channel::{Bindings, Channel, Channels, Outcome, Parcel, Recipient};
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::lane::Lane;
+use crate::metrics::Metrics;
 use crate::news::News;
 use crate::owner::{Agenda, Agendas, Away, Owner, Standing};
 use crate::render::Renderer;
@@ -87,6 +90,8 @@ pub(crate) struct Fake {
     pub(crate) homeless: AtomicBool,
     /// Panics at the next message.
     pub(crate) broken: AtomicBool,
+    /// The traces in which it was given them.
+    pub(crate) traces: Mutex<Vec<TraceContext>>,
 }
 
 impl Fake {
@@ -116,6 +121,7 @@ impl Channel for Fake {
 
     async fn send(&self, parcel: Parcel<'_>) -> Outcome {
         self.given.lock().unwrap().push((parcel.id.to_string(), parcel.message.subject.clone()));
+        self.traces.lock().unwrap().push(docket_telemetry::current());
         assert!(!self.broken.swap(false, Ordering::SeqCst), "as it was told");
         if let Some(gate) = &self.gate {
             gate.acquire().await.unwrap().forget();
@@ -132,12 +138,15 @@ pub(crate) struct Others {
     /// Those that do not simply stand.
     pub(crate) unclear: Mutex<HashMap<ReminderId, Standing>>,
     pub(crate) questions: AtomicUsize,
+    /// The traces in which they were asked.
+    pub(crate) traces: Mutex<Vec<TraceContext>>,
     pub(crate) agenda: Mutex<Agenda>,
 }
 
 impl Others {
     fn there(&self) -> Result<(), Away> {
         self.questions.fetch_add(1, Ordering::SeqCst);
+        self.traces.lock().unwrap().push(docket_telemetry::current());
         match self.away.load(Ordering::SeqCst) {
             true => Err(Away::new("the owner", "it is away")),
             false => Ok(()),
@@ -185,6 +194,7 @@ pub(crate) struct World {
     pub(crate) others: Arc<Others>,
     pub(crate) store: Store,
     pub(crate) parts: Notification,
+    meters: Meters,
     ids: Arc<Numbers>,
     _stores: Arc<Stores>,
 }
@@ -221,6 +231,8 @@ impl World {
         (stores, clock, ids, others): (Arc<Stores>, Arc<Hand>, Arc<Numbers>, Arc<Others>),
     ) -> Self {
         let store = stores.of(Schema::Notification);
+        let identity = Identity { service: "test".to_owned(), version: "0", instance: Uuid::nil() };
+        let meters = Handle::detached(&identity).unwrap().meters;
         let webhook = Arc::new(Fake::default());
         let channels: Channels = BTreeMap::from([
             (Way::Email, email.clone() as Arc<dyn Channel>),
@@ -236,6 +248,7 @@ impl World {
             channels,
             renderer: Renderer::new(None).unwrap(),
             hold: Default::default(),
+            metrics: Metrics::new(&meters.meter("test")),
         };
         let topic = "task-events".to_owned();
         let lane = Lane {
@@ -251,7 +264,13 @@ impl World {
             std::array::from_fn(|i| u8::try_from(n).unwrap().wrapping_add(u8::try_from(i).unwrap()))
         });
         let parts = assemble(Arc::new(lane), Arc::new(NoSidecar), random);
-        Self { clock, email, webhook, others, store, parts, ids, _stores: stores }
+        Self { clock, email, webhook, others, store, parts, meters, ids, _stores: stores }
+    }
+
+    /// What is told of a figure, in the text that Prometheus reads: the lines that begin with its name.
+    pub(crate) fn figures(&self, name: &str) -> Vec<String> {
+        let text = self.meters.render().unwrap();
+        text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
     }
 
     /// Says how `alice` wants to be told.

@@ -11,7 +11,7 @@ use crate::service::Service;
 
 const AT_ONCE: usize = 8;
 
-fn request(channel: Way, request_id: &str) -> v1::SendTestNotificationRequest {
+pub(super) fn request(channel: Way, request_id: &str) -> v1::SendTestNotificationRequest {
     let channel = docket_wire::answer::channel_to_proto(channel).into();
     v1::SendTestNotificationRequest { channel, request_id: request_id.to_owned() }
 }

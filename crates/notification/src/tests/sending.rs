@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::config::Unknown;
+use crate::trace::Traces;
 
 const SENT: &str = "com.todo.reminder.sent";
 const FAILED: &str = "com.todo.reminder.failed";
@@ -218,7 +219,7 @@ async fn an_outcome_that_comes_after_the_claim_has_ended_changes_nothing() {
     world.turn().await;
     let lane = &world.parts.sender.lane;
     let late = lane.desk.judge().outcome(&first, Outcome::Sent);
-    lane.write(&[late], None).await.unwrap();
+    lane.write(&[late], &Traces::new(), None).await.unwrap();
     assert_eq!(world.states().await, [(Way::Email, DeliveryState::Pending)]);
     assert_eq!(world.told(&due).await, []);
 }

@@ -1,5 +1,7 @@
 //! One call: how its events leave the outbox, and what is made of its answer.
 
+use std::sync::Arc;
+
 use docket_domain::EventId;
 use docket_sidecar::Client;
 use docket_store::Store;
@@ -11,7 +13,8 @@ use tokio::time::Instant;
 use super::{Interrupted, Relay};
 use crate::line::{Behind, Line, lines};
 use crate::membership::Failed;
-use crate::publish::{Outcome, Permit, publish};
+use crate::metrics::Metrics;
+use crate::publish::{Outcome, Permit, Way};
 use crate::{Confirm, Topic};
 
 /// What a call needs, so that it can go on whatever the relay does meanwhile.
@@ -23,6 +26,7 @@ pub(super) struct Call {
     topic: Topic,
     confirm: Confirm,
     permit: Permit,
+    metrics: Arc<Metrics>,
 }
 
 /// What has come of a call.
@@ -47,7 +51,9 @@ impl Call {
     /// Publishes the heads; those that need no receipts leave the outbox with that.
     pub(super) async fn run(self, lines: Vec<Line>) -> Ended {
         let (heads, behind) = Behind::of(lines);
-        let outcome = publish(&self.client, &self.topic, heads, &self.permit).await;
+        let Self { client, topic, metrics, .. } = &self;
+        let way = Way { client, topic, outbox: self.store.name(), metrics };
+        let outcome = way.publish(heads, &self.permit).await;
         if outcome.taken.is_empty() {
             return Ended { outcome, followers: Ok(Followers::default()) };
         }
@@ -66,6 +72,7 @@ impl Call {
         if !self.store.outbox_remove(&self.part, &ids).await? {
             return Err(Failed::Fenced);
         }
+        self.metrics.left(events);
         let (mut followers, mut last) = (Followers::default(), Vec::new());
         for event in events {
             match behind.next(event.id) {
@@ -90,6 +97,7 @@ impl Relay {
             topic,
             confirm: self.config.confirm,
             permit,
+            metrics: self.metrics.clone(),
         })
     }
 
@@ -156,6 +164,7 @@ impl Relay {
         fail::fail_point!("before-delete", |_| std::process::abort());
         let ids: Vec<EventId> = events.iter().map(|event| event.id).collect();
         self.membership.remove(&ids).await?;
+        self.metrics.left(events);
         for id in ids {
             self.waiting.ended(id);
         }

@@ -2,18 +2,21 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod broker;
+mod figures;
 mod flow;
 mod letters;
 mod replays;
+mod traces;
 
 use std::sync::Arc;
 
-use docket_domain::source::Ids;
-use docket_domain::{EventId, Instant};
+use docket_domain::source::{Clock, Ids};
+use docket_domain::{EventId, Instant, TimeDelta};
 use docket_outbox::{Config, Confirm, Deps, Handler, Status, Topic};
 use docket_sidecar::Client;
 use docket_store::outbox::NewEvent;
 use docket_store::{Schema, Store, Stores, Tx};
+use docket_telemetry::instruments::Meter;
 use docket_testkit::{PATIENCE, wait_for};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +30,17 @@ struct Random;
 impl Ids for Random {
     fn uuid(&self) -> Uuid {
         Uuid::new_v4()
+    }
+}
+
+/// How long after the events everything is.
+const LATER: TimeDelta = TimeDelta::seconds(90);
+
+struct Later;
+
+impl Clock for Later {
+    fn now(&self) -> Instant {
+        time() + LATER
     }
 }
 
@@ -47,6 +61,11 @@ fn config() -> Config {
 impl World {
     /// Begins with what is in the outbox already.
     async fn start(config: Config, client: Client, fill: impl AsyncFnOnce(&Store)) -> Self {
+        Self::measured(config, client, docket_telemetry::no_meter(), fill).await
+    }
+
+    /// The same, with figures.
+    async fn measured(config: Config, client: Client, meter: Meter, fill: impl AsyncFnOnce(&Store)) -> Self {
         let stores = docket_store::Config { url: "sqlite::memory:".to_owned(), ..Default::default() };
         let stores = Stores::open(&stores, &[]).await.unwrap();
         stores.migrate_up(None).await.unwrap();
@@ -59,6 +78,8 @@ impl World {
             pubsub: "pubsub".to_owned(),
             topics: vec![Topic { pubsub: "pubsub".to_owned(), name: TOPIC.to_owned(), handlers }],
             ids: Arc::new(Random),
+            clock: Arc::new(Later),
+            meter,
             jitter: Arc::new(|| 0.5),
         });
         let (status, stop) = (relay.status(), CancellationToken::new());

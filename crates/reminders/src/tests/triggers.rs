@@ -7,6 +7,8 @@ use docket_wire::reminder_event;
 use futures::future::join_all;
 use sea_orm::ConnectionTrait as _;
 
+use crate::trace::Way;
+
 use super::world::{World, alice, content, due_in, morning};
 
 #[tokio::test]
@@ -251,7 +253,7 @@ async fn what_is_named_twice_is_fired_once() {
     world.clock.pass(60);
     let which = Which::Named(vec![(row.task_id, row.number, row.generation)]);
     let shots = &world.target.alarms.watch.shots;
-    let (one, other) = tokio::join!(shots.fire(&which), shots.fire(&which));
+    let (one, other) = tokio::join!(shots.fire(&which, Way::Job), shots.fire(&which, Way::Sweep));
     assert_eq!(one.unwrap().found + other.unwrap().found, 1);
     assert_eq!(world.outbox("reminders").await.len(), 1);
 }

@@ -17,6 +17,7 @@ use docket_sidecar::{BoxError, Client, Delivery, Error, Job, JobHandler, Metadat
 use docket_store::outbox::PendingEvent;
 use docket_store::reminders::Listing;
 use docket_store::{Schema, Store, Stores};
+use docket_telemetry::{Handle, Identity, Meters};
 use docket_wire::event;
 use uuid::Uuid;
 
@@ -111,6 +112,7 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) stores: Stores,
     pub(crate) target: Reminders,
+    meters: Meters,
     service: Service,
     next: AtomicU64,
 }
@@ -133,6 +135,8 @@ impl World {
             away: Mutex::default(),
             silent: Mutex::default(),
         });
+        let identity = Identity { service: "test".to_owned(), version: "0", instance: Uuid::nil() };
+        let meters = Handle::detached(&identity).unwrap().meters;
         let deps = Deps {
             store: store.clone(),
             clock: clock.clone(),
@@ -140,10 +144,17 @@ impl World {
             jitter: Arc::new(|| 0.5),
             client: Client::connect_lazy(&docket_sidecar::Config::default()).unwrap(),
             events_topic: "task-events".to_owned(),
+            meter: meters.meter("test"),
         };
         let service = Service::new(store.clone(), clock.clone());
         let target = config.with_scheduler(deps, scheduler.clone());
-        Self { clock, scheduler, store, stores, target, service, next: AtomicU64::new(0) }
+        Self { clock, scheduler, store, stores, target, meters, service, next: AtomicU64::new(0) }
+    }
+
+    /// What is told of a figure, in the text that Prometheus reads: the lines that begin with its name.
+    pub(crate) fn figures(&self, name: &str) -> Vec<String> {
+        let text = self.meters.render().unwrap();
+        text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
     }
 
     pub(crate) fn service(&self) -> &Service {

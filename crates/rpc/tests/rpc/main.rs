@@ -24,4 +24,6 @@ mod shell;
 #[cfg(test)]
 mod support;
 #[cfg(test)]
+mod telling;
+#[cfg(test)]
 mod tls;

@@ -12,6 +12,7 @@ use docket_rpc::{
     Authenticator, Health, Limits, LimitsConfig, Port, Secret, Server, Signer, Tls, auth, caller, reflection,
     server,
 };
+use docket_telemetry::instruments::Meter;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
@@ -80,6 +81,9 @@ impl AuditService for Audit {
             "wait" => {
                 self.events.send("started").unwrap();
                 self.gate.notified().await;
+            }
+            "trace" => {
+                entry.event_id = caller::trace_context(&request).traceparent.unwrap_or_default();
             }
             "big" => entry.event_id = "x".repeat(MAX_MESSAGE_BYTES),
             "internal" => {
@@ -165,6 +169,16 @@ pub(crate) async fn start_with_chance(port: Port, config: server::Config, random
     let server = |health| {
         let limits = Arc::new(Limits::new(&LimitsConfig::default(), Arc::new(move || random)));
         Server::new(config, port, Arc::new(authenticator()), Arc::new(Stopped), health, limits)
+    };
+    start_server(LONG, server).await
+}
+
+/// The same, whose calls are counted.
+pub(crate) async fn start_counted(port: Port, meter: Meter) -> Running {
+    let server = |health| {
+        let (config, limits) = (server::Config::default(), limits(&LimitsConfig::default()));
+        let (authenticator, clock) = (Arc::new(authenticator()), Arc::new(Stopped));
+        Server::new(config, port, authenticator, clock, health, limits).with_meter(meter)
     };
     start_server(LONG, server).await
 }

@@ -33,6 +33,7 @@ impl Reminding {
                 jitter: shared.jitter.clone(),
                 client: shared.client.clone(),
                 events_topic: config.tasks.topic.clone(),
+                meter: shared.meters.meter("docket-reminders"),
             };
             config.reminders.clone().build(deps)
         });
@@ -46,6 +47,7 @@ impl Reminding {
                 token: shared.identity.service_token.clone(),
                 random: Arc::new(rand::random::<[u8; 32]>),
                 events_topic: config.tasks.topic.clone(),
+                meter: shared.meters.meter("docket-notification"),
             };
             config.notification.clone().build(deps)
         });

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Span};
 
 use super::reminding::Loops;
 use super::{App, Door, SIDECAR};
@@ -27,8 +28,10 @@ struct Parts {
     front: Stage,
     /// Ends when no event is being handled any more.
     relays: Stage,
-    /// Ends last: what the sidecar calls.
+    /// Ends when nothing needs the sidecar any more: what the sidecar calls.
     back: Stage,
+    /// Ends last: what operators ask.
+    admin: Stage,
 }
 
 /// Parts that end together.
@@ -39,8 +42,13 @@ struct Stage {
 }
 
 impl Stage {
-    fn spawn<F: Future<Output = ()> + Send + 'static>(&mut self, part: impl FnOnce(CancellationToken) -> F) {
-        self.parts.spawn(part(self.stop.clone()));
+    /// Begins a part. Each line that it logs says its name.
+    fn spawn<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        task: &'static str,
+        part: impl FnOnce(CancellationToken) -> F,
+    ) {
+        self.parts.spawn(part(self.stop.clone()).instrument(background(task)));
     }
 
     /// Waits for the first that ends; for ever when there is none.
@@ -71,46 +79,61 @@ impl Stage {
 impl App {
     /// Runs until it is told to stop, or a part fails; then what is under way is finished.
     pub async fn run(self, stop: CancellationToken) -> anyhow::Result<()> {
-        let (public, app) = (self.public.address, self.app_address());
+        let (public, app, admin) = (self.public.address, self.app_address(), self.admin_address());
         let mut parts = Parts::default();
         let limits = Arc::new(Limits::new(&self.config.limits, Arc::new(rand::random::<f64>)));
         let Identity { authenticator, tls, .. } = self.identity;
         let server = |port| {
             let (server, clock) = (self.config.server.clone(), self.clock.clone());
             Server::new(server, port, authenticator.clone(), clock, self.health.clone(), limits.clone())
+                .with_meter(self.meters.meter("docket-rpc"))
         };
         let drain = Duration::from_secs(self.config.drain_seconds);
         let front = server(Port::Public).with_tls(tls.clone());
         let Door { listener, routes, .. } = self.public;
-        parts.front.spawn(|stop| async move { front.serve(listener, routes, stop, drain).await });
+        parts
+            .front
+            .spawn("public_port", |stop| async move { front.serve(listener, routes, stop, drain).await });
         if let Some(Door { listener, routes, .. }) = self.app {
             let back = server(Port::App);
-            parts.back.spawn(|stop| async move { back.serve(listener, routes, stop, drain).await });
+            parts
+                .back
+                .spawn("app_port", |stop| async move { back.serve(listener, routes, stop, drain).await });
         }
-        parts.front.spawn(|stop| async move { authenticator.run(stop).await });
+        parts.front.spawn("auth_keys", |stop| async move { authenticator.run(stop).await });
         if let Some(tls) = tls {
-            parts.front.spawn(|stop| async move { tls.run(stop).await });
+            parts.front.spawn("tls", |stop| async move { tls.run(stop).await });
         }
         if !self.relays.is_empty() {
             let statuses = self.relays.iter().map(docket_outbox::Relay::status).collect();
             let health = self.health.clone();
-            parts.front.spawn(|stop| tell(statuses, health, stop));
+            parts.front.spawn("health", |stop| tell(statuses, health, stop));
         }
         let Loops { alarms, sender } = self.loops;
         if let Some(alarms) = alarms {
-            parts.front.spawn(|stop| alarms.run(stop));
+            parts.front.spawn("alarms", |stop| alarms.run(stop));
         }
         if let Some(sender) = sender {
-            parts.front.spawn(|stop| sender.run(stop));
+            parts.front.spawn("sender", |stop| sender.run(stop));
+        }
+        if let Some(letters) = self.letters {
+            parts.front.spawn("dead_letters", |stop| letters.run(stop));
         }
         for relay in self.relays {
-            parts.relays.spawn(|stop| relay.run(stop));
+            parts.relays.spawn("relay", |stop| relay.run(stop));
         }
         let purge = self.purge;
-        parts.front.spawn(|stop| async move { purge.run(stop).await });
+        parts.front.spawn("purge", |stop| async move { purge.run(stop).await });
+        if let Some(lag) = self.lag {
+            parts.front.spawn("consumer_lag", |stop| lag.run(stop));
+        }
+        if let Some((listener, admin)) = self.admin {
+            let draining = stop.clone();
+            parts.admin.spawn("admin_port", |stop| admin.serve(listener, draining, stop));
+        }
         self.health.serving().await;
-        let app = app.map(|address| address.to_string()).unwrap_or_else(|| "none".to_owned());
-        tracing::info!(%public, app, "docket is ready: clients call {public}, the sidecar calls {app}");
+        let [app, admin] = [app, admin].map(|at| at.map_or_else(|| "none".to_owned(), |at| at.to_string()));
+        tracing::info!(%public, app, admin, "docket is ready: clients call {public}, the sidecar calls {app}");
 
         // A part that ends before it is told to takes the others with it.
         let early = tokio::select! {
@@ -118,6 +141,7 @@ impl App {
             ended = parts.front.first_end() => Some(ended),
             ended = parts.relays.first_end() => Some(ended),
             ended = parts.back.first_end() => Some(ended),
+            ended = parts.admin.first_end() => Some(ended),
         };
         tracing::info!("docket stops");
         stop.cancel();
@@ -152,8 +176,14 @@ impl Parts {
         // What is left of them has no sidecar to wait for, and ends with the process.
         let outcome = fronted.map_or(Ok(()), |(fronted, ())| fronted).and(relayed);
         drain.fail_health();
-        outcome.and(self.back.end(end + CLOSE_TIME).await)
+        let outcome = outcome.and(self.back.end(end + CLOSE_TIME).await);
+        outcome.and(self.admin.end(end + CLOSE_TIME).await)
     }
+}
+
+/// A span around a part, for its log lines.
+fn background(task: &'static str) -> Span {
+    tracing::info_span!(target: docket_telemetry::BACKGROUND, parent: None, "background", task)
 }
 
 /// Tells health whether the sidecar takes events, by the word of all relays.

@@ -66,6 +66,7 @@ pub(super) fn sidecar(
     drain: &Drain,
 ) -> anyhow::Result<(Routes, Vec<Relay>)> {
     let mut router = Router::new(&config.dapr, shared.jitter.clone());
+    router = router.with_meter(&shared.meters.meter("docket-sidecar"));
     let keeper = config.runs(Target::DeadLetters).then(|| dead_letters(config, shared));
     let mut events = Stream::new(config, &config.dapr.pubsub, &config.tasks.topic, keeper.as_ref());
     let mut due = Stream::new(config, config.reminders_pubsub(), &config.reminders.topic, keeper.as_ref());
@@ -152,6 +153,8 @@ fn relay(config: &Config, shared: &Shared, store: Store, topics: Vec<Topic>) -> 
         pubsub: config.dapr.pubsub.clone(),
         topics,
         ids: shared.ids.clone(),
+        clock: shared.clock.clone(),
+        meter: shared.meters.meter("docket-outbox"),
         jitter: shared.jitter.clone(),
     };
     config.outbox.clone().build(deps)

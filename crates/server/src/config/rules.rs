@@ -1,5 +1,6 @@
 //! What a configuration must be besides well-formed: ranges, and rules that concern several keys at once.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::{Config, Error};
@@ -31,6 +32,7 @@ impl Config {
         if self.log.parse::<tracing_subscriber::EnvFilter>().is_err() {
             wrong.push(format!("log: {:?} is not a filter", self.log));
         }
+        wrong.extend(self.shared_addresses());
         wrong.extend(self.telemetry.check().into_iter().map(|what| format!("telemetry.{what}")));
         wrong.extend(self.auth.faults());
         if let Err(what) = self.outbox.check() {
@@ -50,6 +52,27 @@ impl Config {
             wrong.push(what);
         }
         if wrong.is_empty() { Ok(()) } else { Err(Error::Wrong(wrong.join("\n"))) }
+    }
+
+    /// The addresses of which only one could be listened on.
+    fn shared_addresses(&self) -> Vec<String> {
+        let app = self.dapr.enabled.then_some(self.listen.app);
+        let listened = [("public", Some(self.listen.public)), ("app", app), ("admin", self.listen.admin)];
+        let listened: Vec<_> = listened.into_iter().filter_map(|(key, at)| Some((key, at?))).collect();
+        let one = |a: SocketAddr, b: SocketAddr| {
+            let all = a.ip().is_unspecified() || b.ip().is_unspecified();
+            a.port() != 0 && a.port() == b.port() && (all || a.ip() == b.ip())
+        };
+        let pairs = listened
+            .iter()
+            .enumerate()
+            .flat_map(|(i, first)| listened[i + 1..].iter().map(move |other| (first, other)));
+        let shared = pairs.filter(|((_, a), (_, b))| one(*a, *b));
+        shared
+            .map(|((a, _), (b, at))| {
+                format!("listen.{b} must be another address than listen.{a}, not {at}, too")
+            })
+            .collect()
     }
 
     /// The numbers that cannot work, or only by accident: no connection, no attempt, a call that never ends.

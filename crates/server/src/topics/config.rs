@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// How `docket topics` reaches Kafka, and what it wants there. A server does not read it: events travel through the
-/// sidecar.
+/// How Kafka is reached, and what `docket topics` wants there. Events travel through the sidecar; a server only looks how far
+/// its handlers are behind.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
@@ -29,7 +29,36 @@ pub struct Config {
     pub min_insync_replicas: u32,
     /// The topic of what clients want to see at once. Default `task-updates`.
     pub updates_topic: String,
+    /// The consumer groups of the sidecar, as the components have them.
+    pub groups: Groups,
+    /// How often a server looks how far its handlers are behind, in seconds; 0 never. Default 30.
+    pub lag_seconds: u64,
 }
+
+/// The consumer groups in which the sidecar reads: `{appID}` stands for its app id, as in the components (`consumerGroup`).
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Groups {
+    /// Of events of tasks. Default `{appID}`, which is that of a component that names none.
+    pub events: String,
+    /// Of due reminders. Default `{appID}-reminders`.
+    pub reminders: String,
+    /// Of dead letters. Default `{appID}-dead-letters`.
+    pub dead_letters: String,
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self {
+            events: APP_ID.to_owned(),
+            reminders: format!("{APP_ID}-reminders"),
+            dead_letters: format!("{APP_ID}-dead-letters"),
+        }
+    }
+}
+
+/// What stands for the app id in the names of groups.
+pub(crate) const APP_ID: &str = "{appID}";
 
 /// A password. Never shown.
 #[derive(Clone, Deserialize)]
@@ -60,6 +89,8 @@ impl Default for Config {
             replication_factor: 3,
             min_insync_replicas: 2,
             updates_topic: "task-updates".to_owned(),
+            groups: Groups::default(),
+            lag_seconds: 30,
         }
     }
 }
@@ -91,6 +122,13 @@ impl Config {
         if self.user.is_some() != self.password.is_some() {
             faults.push("kafka.user and kafka.password go together".to_owned());
         }
+        if self.lag_seconds > 3_600 {
+            faults.push(format!("kafka.lag_seconds must be 0 to 3600, not {}", self.lag_seconds));
+        }
+        let Groups { events, reminders, dead_letters } = &self.groups;
+        let groups = [("events", events), ("reminders", reminders), ("dead_letters", dead_letters)];
+        let empty = groups.into_iter().filter(|(_, name)| name.trim().is_empty());
+        faults.extend(empty.map(|(key, _)| format!("kafka.groups.{key} must not be empty")));
         if self.updates_topic.trim().is_empty() {
             faults.push("kafka.updates_topic must not be empty".to_owned());
         }
@@ -158,10 +196,19 @@ mod tests {
             partitions: 0,
             replication_factor: 1,
             updates_topic: " ".to_owned(),
+            groups: Groups { events: String::new(), ..Groups::default() },
+            lag_seconds: 3_601,
             ..Config::default()
         };
         let faults = wrong.faults();
-        let expect = ["kafka.partitions", "kafka.min_insync_replicas", "kafka.user", "kafka.updates_topic"];
+        let expect = [
+            "kafka.partitions",
+            "kafka.min_insync_replicas",
+            "kafka.user",
+            "kafka.lag_seconds",
+            "kafka.groups.events",
+            "kafka.updates_topic",
+        ];
         assert_eq!(faults.len(), expect.len(), "{faults:?}");
         assert!(faults.iter().zip(expect).all(|(fault, key)| fault.starts_with(key)), "{faults:?}");
     }

@@ -45,7 +45,11 @@ fn a_database_is_one_process_s_alone() {
     let url = docket_store::url_of(&folder.path().join("docket.db"));
     let taken = docket_store::Config { url, ..Default::default() };
     let lock = docket_store::Lock::take(&taken).unwrap();
-    let alone = [("DOCKET_DAPR__ENABLED", "false"), ("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0")];
+    let alone = [
+        ("DOCKET_DAPR__ENABLED", "false"),
+        ("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0"),
+        ("DOCKET_LISTEN__ADMIN", ""),
+    ];
     for command in [&["serve"][..], &["migrate"], &["migrate", "down"]] {
         let run = folder.run(command, &alone);
         assert_eq!(run.code, 1, "{command:?}: {run:?}");

@@ -72,7 +72,33 @@ fn a_wrong_configuration_stops_the_start_and_is_named() {
     check("[outbox]\nbatch = \"many\"", &[], &["outbox.batch", "many"]);
     check("", &[("DOCKET_OUTBOX__BATCH", "many")], &["outbox.batch", "many"]);
     check("[listen]\npublic = \"nowhere\"", &[], &["listen.public", "socket address"]);
+    check(
+        "[listen]\nadmin = \"somewhere\"",
+        &[],
+        &["listen.admin", "somewhere", "a socket address, or nothing"],
+    );
     check("log_format = \"xml\"", &[], &["log_format", "xml", "json"]);
+    check(
+        "[listen]\npublic = \"0.0.0.0:7000\"\napp = \"127.0.0.1:7000\"",
+        &[("DOCKET_LISTEN__ADMIN", "127.0.0.1:7000")],
+        &[
+            "listen.app must be another address than listen.public",
+            "listen.admin must be another address than listen.public",
+            "listen.admin must be another address than listen.app",
+        ],
+    );
+    check(
+        "[telemetry]\nsample_ratio = 1.5\ncollector_app_id = \"a b\"\nflush_ms = 0\nmetrics_interval_seconds = 3601",
+        &[],
+        &[
+            "telemetry.sample_ratio: must be between 0 and 1",
+            "telemetry.collector_app_id: must be",
+            "telemetry.flush_ms: must be",
+            "telemetry.metrics_interval_seconds: must be",
+        ],
+    );
+    check("[telemetry]\nexport = \"pigeon\"", &[], &["telemetry.export", "pigeon", "sidecar"]);
+    check("[admin]\nprofile = true", &[], &["admin", "profile"]);
     check("targets = [\"tusks\"]", &[], &["targets", "tusks"]);
     // A value that cannot be.
     check("[outbox]\nbatch = 0", &[], &["outbox: batch must be 1 to 500, not 0"]);
@@ -253,6 +279,15 @@ fn a_configuration_that_can_be_is_right() {
     check("", &[("DOCKET_TARGETS", "audit,recurrence,reminders,notification,deadletters")]);
     check("[outbox]\nconfirm = \"broker\"", &[("DOCKET_TARGETS", "reminders")]);
     check("", &[("DOCKET_REMINDERS__PUBSUB", "pubsub-reminders")]);
+    check("[listen]\nadmin = \"\"", &[]);
+    check(
+        "[listen]\npublic = \"127.0.0.1:0\"\napp = \"127.0.0.1:0\"",
+        &[("DOCKET_LISTEN__ADMIN", "127.0.0.1:0")],
+    );
+    // Nobody listens there.
+    check("[listen]\napp = \"127.0.0.1:7600\"\n[dapr]\nenabled = false", &[]);
+    check("[telemetry]\nexport = \"sidecar\"", &[("DOCKET_TELEMETRY__SAMPLE_RATIO", "0.1")]);
+    check("", &[("DOCKET_ADMIN__PROFILING", "true")]);
     check(
         "[notification.email]\nkind = \"smtp\"\nfrom = \"Docket <docket@example.com>\"\n\
          [notification.webhook]\nkind = \"http\"\norigins = { \"https://hooks.example.com\" = \"webhook-example\" }",
@@ -294,6 +329,21 @@ fn the_environment_wins_over_the_file_and_the_file_over_the_defaults() {
     assert_eq!(url("data_dir = \"/p/a?b\"", &[]), "sqlite:/p/a%3Fb/docket.db");
     let elsewhere = [("DOCKET_DATABASE__URL", "sqlite:q.db?mode=rwc")];
     assert_eq!(url("data_dir = \"/p\"", &elsewhere), "sqlite:q.db?mode=rwc");
+
+    // An address that is turned off, by the file or by a variable, which has no other way to say it.
+    let admin = |file: &str, environment: &[(&str, &str)]| {
+        let run = folder.run_with_file(file, &["config", "print"], environment);
+        run.said.parse::<toml::Table>().unwrap()["listen"]["admin"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(admin("", &[]), "127.0.0.1:7602");
+    assert_eq!(admin("", &[("DOCKET_LISTEN__ADMIN", "")]), "");
+    assert_eq!(admin("listen.admin = \"\"", &[]), "");
+    assert_eq!(admin("listen.admin = \"\"", &[("DOCKET_LISTEN__ADMIN", "[::1]:1")]), "[::1]:1");
+
+    // OpenTelemetry's own variables come last, too.
+    let sends = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")];
+    let printed: toml::Table = folder.run(&["config", "print"], &sends).said.parse().unwrap();
+    assert_eq!(printed["telemetry"]["export"].as_str(), Some("direct"));
 
     // What is printed is a file that makes the same.
     let again = folder.run_with_file(&run.said, &["config", "print"], &[]);
@@ -406,6 +456,7 @@ fn keys_and_certificates_that_are_not_there_stop_the_start() {
         let environment = [
             ("DOCKET_LISTEN__PUBLIC", "127.0.0.1:0"),
             ("DOCKET_LISTEN__APP", "127.0.0.1:0"),
+            ("DOCKET_LISTEN__ADMIN", ""),
             ("DOCKET_DAPR__ENABLED", dapr),
             ("APP_API_TOKEN", "token"),
         ];

@@ -46,6 +46,8 @@ pub(crate) struct Api {
     address: SocketAddr,
     public: Channel,
     app: Option<Channel>,
+    /// Where operators ask.
+    pub(crate) admin: SocketAddr,
     signer: Signer,
     /// What was sent to the database.
     pub(crate) statements: Statements,
@@ -68,6 +70,7 @@ fn config(folder: &Path) -> Config {
     config.database.url = format!("sqlite:{}", folder.join("docket.db").display());
     config.listen.public = SocketAddr::from(([127, 0, 0, 1], 0));
     config.listen.app = config.listen.public;
+    config.listen.admin = Some(config.listen.public);
     config.auth.secret = Some(Secret::new(SECRET).unwrap());
     // Nobody listens on port 1.
     config.dapr.endpoint = Some("http://127.0.0.1:1".to_owned());
@@ -90,11 +93,23 @@ impl Api {
         let telemetry = Handle::detached(&telling::identity(&config)).unwrap();
         let app = App::build(config, telemetry).await.unwrap();
         let address = app.public_address();
+        let admin = app.admin_address().unwrap();
         let (public, sidecar) = (channel(address), app.app_address().map(channel));
         let (statements, relay) = (app.statements(), app.relay_status().pop());
         let stop = CancellationToken::new();
         let running = tokio::spawn(app.run(stop.clone()));
-        Self { address, public, app: sidecar, signer, statements, relay, stop, _running: running, folder }
+        Self {
+            address,
+            public,
+            app: sidecar,
+            admin,
+            signer,
+            statements,
+            relay,
+            stop,
+            _running: running,
+            folder,
+        }
     }
 
     /// Where the public port is.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod admin;
 mod audit;
 mod authorization;
 mod bad_input;
@@ -15,7 +16,9 @@ mod idempotency;
 mod limits;
 mod listing;
 mod notice_repetitions;
+mod observability;
 mod process;
+mod promql;
 mod refill;
 mod remind;
 mod reminders;

@@ -32,6 +32,7 @@ async fn a_flag_wins_over_the_environment() {
         ("DOCKET_DAPR__ENABLED", "false"),
         // A documentation address (RFC 5737), which cannot be listened on.
         ("DOCKET_LISTEN__PUBLIC", "192.0.2.1:7600"),
+        ("DOCKET_LISTEN__ADMIN", "127.0.0.1:0"),
         ("DOCKET_LOG_FORMAT", "json"),
     ] {
         program.environment.insert(name.to_owned(), value.to_owned());

@@ -208,6 +208,7 @@ fn config(folder: &Path, url: String, sidecar: SocketAddr) -> Config {
     config.database.url = url;
     config.listen.public = SocketAddr::from(([127, 0, 0, 1], 0));
     config.listen.app = config.listen.public;
+    config.listen.admin = None;
     config.auth.secret = Some(Secret::new(SECRET).unwrap());
     // Few, because a password costs a debug build a quarter of a second each time, and every run connects anew.
     config.database.max_connections = 3;

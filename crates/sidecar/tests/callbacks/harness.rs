@@ -9,7 +9,7 @@ use dapr::dapr::proto::runtime::v1 as pb;
 use docket_domain::EventId;
 use docket_sidecar::{
     ApiToken, BoxError, CloudEvent, Config, DeadLetter, DeadLetters, Delivery, Drain, Guard, HandlerError,
-    Retry, Router, TopicHandler, add_callbacks,
+    Retry, Router, TopicHandler, Trace, add_callbacks,
 };
 use pb::app_callback_client::AppCallbackClient;
 use pb::topic_event_bulk_request_entry::Event;
@@ -245,13 +245,18 @@ pub(crate) fn raw(event: Vec<u8>) -> pb::TopicEventRequest {
 }
 
 pub(crate) fn event(subject: &str, number: u8) -> Vec<u8> {
+    traced(subject, number, None)
+}
+
+/// The same with a `traceparent`.
+pub(crate) fn traced(subject: &str, number: u8, parent: Option<&str>) -> Vec<u8> {
     let event = CloudEvent {
         id: EventId::from_uuid(uuid::Uuid::from_u128(u128::from(number) + 1)),
         source: "docket/tasks".to_owned(),
         event_type: "com.todo.task.created".to_owned(),
         subject: subject.to_owned(),
         time: "2026-11-21T04:00:00Z".parse().unwrap(),
-        trace: None,
+        trace: parent.map(|parent| Trace { parent: parent.to_owned(), state: None }),
         data: Bytes::from(number.to_string()),
     };
     event.encode().unwrap()

@@ -7,3 +7,4 @@ mod deliveries;
 mod ends;
 mod harness;
 mod replays;
+mod telling;

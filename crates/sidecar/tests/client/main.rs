@@ -3,6 +3,7 @@
 
 mod jobs;
 mod sidecar;
+mod traces;
 
 use std::collections::HashMap;
 use std::time::Duration;

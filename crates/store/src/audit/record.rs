@@ -48,7 +48,11 @@ impl Store {
             let values = values(handler, events, now);
             self.write.execute_raw(Statement::from_sql_and_values(DbBackend::Postgres, RECORD, values))
         };
-        let recorded = tried(|| record().map_err(Error::from)).await?;
+        let recorded = self.told("record audit_entries", tried(|| record().map_err(Error::from))).await?;
+        // Those that the log keeps and has not stored now, it had.
+        let kept = events.iter().filter(|event| event.entry.is_some()).count();
+        let stored = usize::try_from(recorded.rows_affected()).unwrap_or(usize::MAX);
+        self.metrics.duplicates(handler, kept.saturating_sub(stored));
         // It is durable, and whoever asked for it does not hear so.
         fail::fail_point!("commit-unknown", |_| Err(Error::Interrupted));
         Ok(recorded.rows_affected())

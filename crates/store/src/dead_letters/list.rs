@@ -92,7 +92,8 @@ impl Store {
     /// A page of letters, the oldest first failure first, and whether there are more. One statement.
     pub async fn letter_list(&self, listing: &Listing) -> Result<(Vec<Letter>, bool), Error> {
         let query = list_query(self.read.get_database_backend(), listing);
-        let mut rows = query.into_model::<LetterRow>().all(&self.read).await?;
+        let query = query.into_model::<LetterRow>();
+        let mut rows = self.told("list dead_letters", query.all(&self.read)).await?;
         let more = rows.len() > listing.limit as usize;
         rows.truncate(listing.limit as usize);
         Ok((rows.into_iter().map(letter).collect::<Result<_, _>>()?, more))

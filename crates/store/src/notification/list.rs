@@ -50,7 +50,8 @@ impl Store {
         owner: &UserId,
         listing: &Listing,
     ) -> Result<(Vec<Delivery>, bool), Error> {
-        let mut rows = list_query(owner, listing).all(&self.read).await?;
+        let found = list_query(owner, listing).all(&self.read);
+        let mut rows = self.told("list deliveries", found).await?;
         let more = rows.len() > listing.limit as usize;
         rows.truncate(listing.limit as usize);
         Ok((rows.into_iter().map(delivery).collect::<Result<_, _>>()?, more))

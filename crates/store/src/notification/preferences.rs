@@ -37,7 +37,7 @@ pub struct StoredPreferences {
 impl Store {
     /// The user's preferences, if there are any.
     pub async fn preferences(&self, user: &UserId) -> Result<Option<StoredPreferences>, Error> {
-        one(Entity::find_by_id(user.as_str()), &self.read).await
+        self.told("get preferences", one(Entity::find_by_id(user.as_str()), &self.read)).await
     }
 
     /// The preferences of those of these users who have any; none of one whose preferences can not be read. One statement.

@@ -120,7 +120,8 @@ impl Store {
     pub async fn reminders_standing(&self, firings: &[ReminderId]) -> Result<Vec<Standing>, Error> {
         let found = standing_query(self.read.get_database_backend(), firings);
         let mut standing = Vec::new();
-        for found in found.into_model::<FiringRow>().all(&self.read).await? {
+        let found = found.into_model::<FiringRow>().all(&self.read);
+        for found in self.told("check reminders", found).await? {
             let reminder = row::reminder(found.reminder)?;
             let firing = reminder.firing.map(|firing| firing.id).filter(|firing| reminder.stands(*firing));
             standing.extend(firing.map(|firing| Standing {

@@ -5,7 +5,8 @@ use sea_orm::{DbBackend, QueryTrait as _, Statement};
 use uuid::Uuid;
 
 use super::{
-    Cursor, Due, Listing, all_day_query, due_statement, list_statement, standing_query, tick_statement,
+    Cursor, Due, Listing, all_day_query, due_statement, figures_statement, list_statement, standing_query,
+    tick_statement,
 };
 use crate::plans::{alice, steps_of, store, time};
 use crate::purge;
@@ -34,6 +35,16 @@ async fn an_idle_tick_reads_an_end_of_three_indexes() {
         ],
     )
     .await;
+}
+
+#[tokio::test]
+async fn reminders_are_counted_in_one_index() {
+    let steps = steps_of(&store().await, figures_statement(BACKEND, time(), 100)).await;
+    let reads = steps.iter().filter(|step| step.contains(" reminders "));
+    let reads: Vec<_> = reads.map(String::as_str).collect();
+    let range = "SEARCH reminders USING COVERING INDEX reminders_due (remind_time<?)";
+    assert_eq!(reads, ["SCAN reminders USING COVERING INDEX reminders_due", range, range]);
+    assert!(!steps.iter().any(|step| step.contains("TEMP B-TREE")), "{steps:?}");
 }
 
 #[tokio::test]

@@ -189,6 +189,13 @@ impl Conflict for Refused {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(error) if error.is_conflict())
     }
+
+    fn store(&self) -> Option<&Error> {
+        match self {
+            Self::Store(error) => Some(error),
+            _ => None,
+        }
+    }
 }
 
 /// Makes a call whose effect is an event, and whose answer is a text. The call is the body's.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use docket_domain::reminder::Fire;
 use docket_domain::{FiringEnd, Instant, ReminderState, TaskId, TaskReminder, TimeDelta};
 use docket_store::outbox::NewEvent;
-use docket_store::reminders::{Alarm, Due, Set, Standing, TaskSnapshot, Tick};
+use docket_store::reminders::{Alarm, Due, Figures, Set, Standing, TaskSnapshot, Tick};
 use docket_store::{Error, Schema, Store};
 use sea_orm::ConnectionTrait as _;
 
@@ -71,6 +71,22 @@ pub(crate) async fn what_is_due_is_fired_once(data: &Data) {
 }
 
 /// Ends firings as the handler of what was sent does; answers how many had not ended before.
+pub(crate) async fn reminders_are_counted_up_to_a_limit(data: &Data) {
+    let store = data.stores.of(Schema::Reminders);
+    assert_eq!(store.reminders_figures(at(30), 9).await.unwrap(), Figures::default());
+    let tasks: Vec<_> = (1..=5).map(|task| snapshot(task, "alice", 1, 10 * task as i64)).collect();
+    learn(&store, &tasks).await.unwrap();
+    let before = store.statements().count();
+    let figures = async |now: i64, most: u64| store.reminders_figures(at(now), most).await.unwrap();
+    let expect = Figures { pending: 5, overdue: 2, oldest_overdue: Some(at(10)) };
+    assert_eq!(figures(30, 9).await, expect);
+    assert_eq!(store.statements().count() - before, 1);
+    assert_eq!(figures(10, 9).await, Figures { overdue: 0, oldest_overdue: None, ..expect });
+    assert_eq!(figures(60, 4).await, Figures { pending: 4, overdue: 4, ..expect });
+    fire(&store, named(&[(1, 1)]), at(30), 0).await;
+    assert_eq!(figures(30, 9).await, Figures { pending: 4, overdue: 1, oldest_overdue: Some(at(20)) });
+}
+
 pub(crate) async fn close(store: &Store, firings: &[u128], end: FiringEnd) -> usize {
     let firings = firings.to_vec();
     let closed: Result<usize, Error> = store

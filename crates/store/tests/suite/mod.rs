@@ -16,6 +16,7 @@ pub(crate) mod reminders;
 pub(crate) mod replays;
 pub(crate) mod series;
 pub(crate) mod tasks;
+pub(crate) mod telling;
 pub(crate) mod together;
 pub(crate) mod verify;
 
@@ -29,6 +30,7 @@ use docket_domain::{
     TaskId, Title, UserId,
 };
 use docket_store::{Config, Error, Schema, Statements, Store, Stores};
+use docket_telemetry::{Handle, Identity, Meters};
 use sea_orm::DatabaseConnection;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -94,6 +96,7 @@ macro_rules! cases {
             reminders::reminders_are_listed_by_instant_in_pages_that_stay,
             reminders::rows_that_nobody_can_have_written_are_an_error,
             firing::what_is_due_is_fired_once,
+            firing::reminders_are_counted_up_to_a_limit,
             firing::a_firing_stands_until_it_has_ended_and_is_published_until_then,
             firing::an_event_is_published_again_under_a_replay,
             firing::what_has_no_alarm_is_answered_until_it_has_one,
@@ -101,6 +104,11 @@ macro_rules! cases {
             firing::a_reminder_is_locked_with_its_task_and_for_its_owner,
             firing::who_makes_alarms_is_woken_and_one_word_before_counts,
             firing::tasks_that_are_over_are_purged_with_their_reminders,
+            telling::what_is_done_for_a_recorded_call_is_told_in_spans,
+            telling::a_transaction_that_does_not_come_to_its_end_says_why,
+            telling::what_came_again_is_counted_once_it_is_committed,
+            telling::what_waits_is_told_with_its_age,
+            telling::open_letters_are_counted_and_the_oldest_is_known,
             frozen::a_released_step_is_never_edited,
             frozen::a_database_without_the_newest_targets_is_given_them,
             compat::what_the_release_before_sends_works_on_the_newest_schema,
@@ -133,6 +141,8 @@ pub(crate) struct Data {
     pub(crate) raw: DatabaseConnection,
     /// Where the database is, if it is a file; it ends with this value.
     pub(crate) _folder: Option<TempDir>,
+    /// What the stores count.
+    pub(crate) meters: Meters,
     sent: Arc<Mutex<Vec<Sent>>>,
 }
 
@@ -143,7 +153,10 @@ impl Data {
         let told = sent.clone();
         let listen = move |schema, sql: &str| told.lock().unwrap().push((schema, sql.to_owned()));
         let stores = Stores::open_with(config, &Schema::ALL, Statements::told(listen)).await.unwrap();
-        Self { kind, stores, raw, _folder: None, sent }
+        let identity = Identity { service: "docket".to_owned(), version: "1", instance: Uuid::nil() };
+        let meters = Handle::detached(&identity).unwrap().meters;
+        let stores = stores.with_meter(&meters.meter("docket-store"));
+        Self { kind, stores, raw, _folder: None, meters, sent }
     }
 
     pub(crate) fn tasks(&self) -> Store {

@@ -8,6 +8,7 @@ use futures::future::join_all;
 
 use super::{Fleet, Links, Member, Role};
 use crate::channels::Channels;
+use crate::collector::Collector;
 use crate::components::{Connection, broker_settings, create_topics};
 use crate::daprd::Daprd;
 use crate::docket::Docket;
@@ -100,6 +101,11 @@ impl<'a> FleetBuilder<'a> {
     pub fn hooks(mut self, hooks: &Hooks) -> Self {
         self.channels.hooks(hooks);
         self
+    }
+
+    /// Sends the spans of every docket to this collector.
+    pub fn observe(self, collector: &Collector) -> Self {
+        collector.settings().iter().fold(self, |fleet, (name, value)| fleet.env(name, value))
     }
 
     /// So many replicas of each target that it has; one unless told otherwise.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{ENABLED, EVENTS, Identity, Stack, start_dapr};
 use crate::channels::Channels;
+use crate::collector::Collector;
 use crate::components::{Connection, broker_settings, components, create_topics};
 use crate::daprd::{Daprd, DaprdBuilder};
 use crate::docket::{Docket, DocketBuilder};
@@ -162,6 +163,11 @@ impl StackBuilder {
     pub fn sendgrid(mut self, gateway: &Gateway) -> Self {
         self.channels.sendgrid(gateway);
         self.told()
+    }
+
+    /// Sends spans to this collector.
+    pub fn observe(self, collector: &Collector) -> Self {
+        collector.settings().iter().fold(self, |stack, (name, value)| stack.env(name, value))
     }
 
     /// Sets what Docket must know of the channels.

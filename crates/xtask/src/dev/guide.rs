@@ -11,6 +11,9 @@ use crate::tools::Tool;
 /// Whose mail it is, where there is a server for it.
 const ADDRESS: &str = "alice@example.com";
 
+/// The call whose traces are worth a look.
+const COMPLETE: &str = "docket.v1.TaskService/CompleteTask";
+
 /// The instant 35 minutes from now, by whichever `date` there is.
 const DUE: &str = "DUE=$(date -u -d '+35 minutes' +%FT%TZ 2>/dev/null || date -u -v+35M +%FT%TZ)";
 
@@ -20,9 +23,11 @@ pub(crate) async fn print(stack: &Stack) -> Result<()> {
     let grpcurl = stack.tool(Tool::Grpcurl)?.display().to_string();
     let shell = Shell { grpcurl, public: stack.public().to_string() };
     let mailbox = stack.mailbox(ADDRESS);
+    let traces = stack.traces_of(COMPLETE);
     let mut text = places(stack);
     text.push_str(&format!("\nA token for alice, good for 12 hours:\n\nTOKEN={token}\n"));
-    for (what, lines) in shell.tour(&uuid()?).into_iter().chain(shell.reminder(mailbox.as_deref())) {
+    let tour = shell.tour(&uuid()?).into_iter().chain(traced(traces));
+    for (what, lines) in tour.chain(shell.reminder(mailbox.as_deref())) {
         text.push_str(&format!("\n{what}\n\n{lines}"));
     }
     text.push_str("\nCtrl-C stops all and keeps the data; `cargo xtask dev --reset` forgets it.\n\n");
@@ -31,19 +36,26 @@ pub(crate) async fn print(stack: &Stack) -> Result<()> {
 
 fn places(stack: &Stack) -> String {
     let [http, grpc] = stack.sidecar();
-    let rows = [
+    let mut rows = vec![
         ("API, health, reflection", format!("{} (gRPC)", stack.public())),
         ("for the sidecar alone", format!("{} (gRPC)", stack.app())),
+        ("for operators", format!("http://{} (/metrics, /readyz)", stack.admin())),
         ("sidecar (daprd)", format!("{http} (HTTP), {grpc} (gRPC)")),
         ("scheduler", format!("{} (gRPC)", stack.scheduler())),
         ("data", stack.data().display().to_string()),
         ("logs", stack.logs().display().to_string()),
     ];
+    rows.extend(stack.traces().map(|pages| ("traces (Jaeger)", format!("http://{pages}"))));
     rows.iter().fold(String::from("\n"), |mut text, (what, place)| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {what:<24} {place}");
         text
     })
+}
+
+/// Where to see what the tour has set going, for a browser.
+fn traced(link: Option<String>) -> Option<Step> {
+    link.map(|link| ("All that the completion has set going, as a trace, in a browser:", format!("{link}\n")))
 }
 
 /// What the lines are for.
@@ -164,6 +176,13 @@ mod tests {
         check(shell.tour(&uuid().unwrap()), 5);
         check(shell.reminder(None), 3);
         check(shell.reminder(Some("http://127.0.0.1:7610/box")), 3);
+    }
+
+    #[test]
+    fn traces_are_told_of_where_they_are_shown() {
+        assert!(traced(None).is_none());
+        let (_, lines) = traced(Some("http://127.0.0.1:7615/search".to_owned())).unwrap();
+        assert_eq!(lines, "http://127.0.0.1:7615/search\n");
     }
 
     #[test]

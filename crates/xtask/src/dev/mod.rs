@@ -4,6 +4,7 @@ mod child;
 mod guide;
 mod http;
 mod mail;
+mod observe;
 mod ports;
 mod stack;
 
@@ -35,10 +36,13 @@ pub(crate) struct Args {
     /// Sends mail to a server of its own, where it can be read, and not into the log. Needs Java.
     #[arg(long)]
     mail: bool,
+    /// Shows the trace of every call in Jaeger, which has a sidecar of its own.
+    #[arg(long)]
+    observe: bool,
 }
 
 /// What `dev` leaves in the folder of the data, and `--reset` removes. Nothing else there is touched.
-const KEPT: [&str; 8] = [
+const KEPT: [&str; 9] = [
     "docket.db",
     "docket.db.lock",
     "docket.db-wal",
@@ -47,6 +51,7 @@ const KEPT: [&str; 8] = [
     "scheduler",
     "logs",
     mail::SECRETS,
+    observe::CONFIGURATION,
 ];
 
 /// Runs until Ctrl-C.
@@ -61,7 +66,8 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let data = std::path::absolute(&args.data).context("--data is no path")?;
     let _lock = claim(&data)?;
     let mail = args.mail.then_some(Tool::Mail);
-    let tools: Vec<Tool> = Tool::DEV.into_iter().chain(mail).collect();
+    let observe = args.observe.then_some(Tool::OBSERVE).into_iter().flatten();
+    let tools: Vec<Tool> = Tool::DEV.into_iter().chain(mail).chain(observe).collect();
     let plan = Plan::new(&tools)?;
 
     heading(start, "building docket (debug: it starts sooner than an optimized one)");
@@ -77,7 +83,7 @@ pub(crate) fn run(args: Args) -> Result<()> {
     let runtime = runtime.context("cannot start the runtime")?;
     runtime.block_on(async {
         let mut signals = Signals::new()?;
-        let mut stack = Stack::new(data, public, docket, tools, args.mail)?;
+        let mut stack = Stack::new(data, public, docket, tools, args.mail, args.observe)?;
         let done = tokio::select! {
             done = serve(&mut stack, start) => done,
             () = signals.next() => Ok(()),

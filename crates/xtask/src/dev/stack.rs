@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use super::child::Child;
 use super::http;
 use super::mail::{self, Mail};
+use super::observe::Observe;
 use super::ports::{self, Port};
 use crate::guard::Guard;
 use crate::tools::{self, Paths, Tool};
@@ -20,7 +21,7 @@ use crate::workspace;
 const LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Scheduler, `docket` and sidecar, and a mail server if there is to be one.
+/// Scheduler, `docket` and sidecar, and a mail server and a collector of traces if there is to be one.
 #[derive(Debug)]
 pub(crate) struct Stack {
     data: PathBuf,
@@ -30,6 +31,7 @@ pub(crate) struct Stack {
     public: SocketAddr,
     ports: Ports,
     mail: Option<Mail>,
+    observe: Option<Observe>,
     /// Shown by the sidecar to `docket`, so that nobody else can deliver events. New for each run.
     app_token: String,
     /// Shown by `docket` to the sidecar, so that nobody else can publish through it, or end it. New for each run.
@@ -42,6 +44,7 @@ pub(crate) struct Stack {
 #[derive(Debug)]
 struct Ports {
     app: Port,
+    admin: Port,
     http: Port,
     grpc: Port,
     internal: Port,
@@ -52,24 +55,39 @@ struct Ports {
 }
 
 impl Stack {
-    /// Prepares the folders and the ports, those of a mail server only if there is to be one.
+    /// Prepares the folders and the ports, those of a mail server and a collector only if there is to be one.
     pub(crate) fn new(
         data: PathBuf,
         public: SocketAddr,
         docket: PathBuf,
         tools: Paths,
         mail: bool,
+        observe: bool,
     ) -> Result<Self> {
         let logs = data.join("logs");
         fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
-        let [app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer, smtp, mail_api] =
+        let [app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer, smtp, mail_api, admin] =
             ports::after(public.port())?;
         let mail = mail.then(|| Mail::new(smtp, mail_api));
-        let ports = Ports { app, http, grpc, internal, scheduler, health, etcd_client, etcd_peer };
+        let observe = observe.then(|| ports::after(public.port()).map(Observe::new)).transpose()?;
+        let ports = Ports { app, admin, http, grpc, internal, scheduler, health, etcd_client, etcd_peer };
         let (app_token, api_token) = (random_hex(32)?, random_hex(32)?);
         let guard = Guard::start()?;
         let children = Vec::new();
-        Ok(Self { data, logs, docket, tools, public, ports, mail, app_token, api_token, guard, children })
+        Ok(Self {
+            data,
+            logs,
+            docket,
+            tools,
+            public,
+            ports,
+            mail,
+            observe,
+            app_token,
+            api_token,
+            guard,
+            children,
+        })
     }
 
     /// Where the data is.
@@ -92,6 +110,11 @@ impl Stack {
         self.ports.app.address()
     }
 
+    /// Where operators ask `docket` itself.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.ports.admin.address()
+    }
+
     /// The sidecar's HTTP and gRPC APIs.
     pub(crate) fn sidecar(&self) -> [SocketAddr; 2] {
         [self.ports.http.address(), self.ports.grpc.address()]
@@ -107,6 +130,16 @@ impl Stack {
         self.mail.as_ref().map(|mail| mail.box_of(address))
     }
 
+    /// Where traces are shown, if they are.
+    pub(crate) fn traces(&self) -> Option<SocketAddr> {
+        self.observe.as_ref().map(Observe::pages)
+    }
+
+    /// Where those of calls of a method are shown, if they are.
+    pub(crate) fn traces_of(&self, method: &str) -> Option<String> {
+        self.observe.as_ref().map(|observe| observe.calls(method))
+    }
+
     /// A tool.
     pub(crate) fn tool(&self, tool: Tool) -> Result<&Path> {
         self.tools.of(tool)
@@ -116,6 +149,7 @@ impl Stack {
     pub(crate) async fn start(&mut self) -> Result<()> {
         self.start_scheduler().await?;
         self.start_mail().await?;
+        self.start_observe().await?;
         // The sidecar waits for the app to listen, and the app is ready when it has the sidecar.
         self.start_docket().await?;
         self.start_sidecar().await?;
@@ -185,6 +219,9 @@ impl Stack {
         if self.mail.is_some() {
             docket.envs(Mail::settings());
         }
+        if self.observe.is_some() {
+            docket.envs(Observe::settings());
+        }
         docket
     }
 
@@ -220,11 +257,26 @@ impl Stack {
         self.wait_for("mail", async || http::get(address, path).await.map(drop)).await
     }
 
+    /// The collector, and its sidecar.
+    async fn start_observe(&mut self) -> Result<()> {
+        let Some(observe) = &mut self.observe else { return Ok(()) };
+        observe.write_configuration(&self.data, self.tools.of(Tool::JaegerUi)?)?;
+        let collector = observe.collector(self.tools.of(Tool::Jaeger)?, &self.data);
+        let sidecar = observe.sidecar(self.tools.of(Tool::Daprd)?, &self.data);
+        let (pages, (sidecar_address, path)) = (observe.pages(), observe.readiness());
+        self.adopt(0, Child::spawn("jaeger", collector, &self.logs)?)?;
+        self.wait_for("jaeger", async || http::get(pages, "/").await.map(drop)).await?;
+        self.adopt(0, Child::spawn("jaeger-daprd", sidecar, &self.logs)?)?;
+        self.wait_for("jaeger's daprd", async || http::get(sidecar_address, path).await.map(drop)).await
+    }
+
     async fn start_docket(&mut self) -> Result<()> {
         let mut command = self.docket();
         command.arg("serve").arg(format!("--public-address={}", self.public));
         command.arg(format!("--app-address={}", self.ports.app.address()));
+        command.arg(format!("--admin-address={}", self.ports.admin.address()));
         self.ports.app.release();
+        self.ports.admin.release();
         self.adopt(0, Child::spawn_aloud("docket", command, &self.logs)?)?;
         let app = self.ports.app.address();
         self.wait_for("docket", async || {

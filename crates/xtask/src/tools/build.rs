@@ -16,7 +16,7 @@ use crate::progress::Progress;
 pub(crate) fn check_prerequisites(recipes: &[Recipe]) -> Result<()> {
     let modules = recipes.iter().filter_map(|recipe| match &recipe.from {
         From::Go(module) => Some((recipe.tool.name(), module)),
-        From::Crate | From::Maven(_) => None,
+        From::Crate | From::Maven(_) | From::Pages(_) => None,
     });
     let modules: Vec<_> = modules.collect();
     let Some((_, newest)) = modules.iter().max_by_key(|(_, module)| Version::parse(&module.oldest_go)) else {
@@ -70,17 +70,32 @@ pub(crate) fn build(recipe: &Recipe) -> Result<PathBuf> {
 
     let log = cache.join(format!("{name}.log"));
     let (mut command, built) = recipe.command(&partial);
-    let doing = if matches!(recipe.from, From::Maven(_)) { "bringing" } else { "building" };
+    let brought = matches!(recipe.from, From::Maven(_) | From::Pages(_));
+    let doing = if brought { "bringing" } else { "building" };
     let what = format!("{doing} {name} {} (once, about {} on two cores)", recipe.version, recipe.takes);
     watch(&mut command, &log, what)?;
     if built != partial.join(name) {
         fs::rename(&built, partial.join(name)).context("the build left no file")?;
+        keep_only(&partial, name)?;
     }
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
     }
     fs::rename(&partial, &folder).with_context(|| format!("cannot make {}", folder.display()))?;
     Ok(file)
+}
+
+/// Removes what a build has left beside its result.
+fn keep_only(folder: &Path, name: &str) -> Result<()> {
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        let path = entry?.path();
+        if path.file_name().is_some_and(|file| file == name) {
+            continue;
+        }
+        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        removed.with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// Runs a build with its output in a file, and says how far it is.
@@ -150,6 +165,18 @@ mod tests {
         assert_eq!(detail(log), "(1 downloads, 2 packages)");
         let log = "[INFO] Scanning\n[INFO] Downloading from central: a.jar\n[INFO] Downloaded from central: a.jar\n";
         assert_eq!(detail(log), "(1 downloads)");
+    }
+
+    #[test]
+    fn nothing_is_kept_beside_the_result() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("vendor/other")).unwrap();
+        fs::create_dir(folder.path().join("pages")).unwrap();
+        fs::write(folder.path().join(".crates.toml"), "").unwrap();
+        keep_only(folder.path(), "pages").unwrap();
+        let left: Vec<_> =
+            fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["pages"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Folders of jars: how one is named, and whether it has what it must have.
+//! Folders of jars, and others: how one is named, and whether it has what it must have.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,5 @@
 //! The programs that the commands use: found on the machine, else built once into a cache folder. PostgreSQL is not
-//! built, but installed; Kafka and the mail server are brought by Maven.
+//! built, but installed; Kafka and the mail server are brought by Maven, Jaeger's pages by cargo.
 
 mod apt;
 mod build;
@@ -8,6 +8,7 @@ mod jars;
 mod java;
 mod kafka;
 mod mail;
+mod pages;
 mod postgres;
 mod recipe;
 mod version;
@@ -49,6 +50,8 @@ pub(crate) enum Tool {
     Grpcurl,
     /// Lints the contract.
     Buf,
+    /// Checks and tries alert rules.
+    Promtool,
     /// Checks dependencies.
     CargoDeny,
     /// Feeds random input.
@@ -61,34 +64,45 @@ pub(crate) enum Tool {
     Kafka,
     /// The folder of the mail server's jar.
     Mail,
+    /// Collects traces, and shows them.
+    Jaeger,
+    /// The folder of the pages by which it shows them.
+    JaegerUi,
 }
 
 impl Tool {
     /// What `dev` uses.
     pub(crate) const DEV: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Grpcurl];
     /// What the tests of the default ring use.
-    pub(crate) const TEST: [Self; 5] =
-        [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka, Self::Mail];
+    pub(crate) const TEST: [Self; 6] =
+        [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka, Self::Mail, Self::Jaeger];
+    /// What `dev --observe` uses besides.
+    pub(crate) const OBSERVE: [Self; 2] = [Self::Jaeger, Self::JaegerUi];
     /// What `bench` uses.
     pub(crate) const BENCH: [Self; 2] = [Self::Postgres, Self::Pgbench];
     /// What `bench backbone` uses.
     pub(crate) const BACKBONE: [Self; 3] = [Self::Daprd, Self::Postgres, Self::Kafka];
     /// What `bench reminders` uses.
     pub(crate) const REMINDERS: [Self; 4] = [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka];
+    /// What `bench traces` uses.
+    pub(crate) const TRACES: [Self; 2] = [Self::Daprd, Self::Postgres];
     /// What `dapr init` installs.
     const DAPR: [Self; 2] = [Self::Daprd, Self::Scheduler];
     /// What is folders of jars, which Java runs.
     const JAVA: [Self; 2] = [Self::Kafka, Self::Mail];
     #[cfg(test)]
-    const BUILT: [Self; 8] = [
+    const BUILT: [Self; 11] = [
         Self::Daprd,
         Self::Scheduler,
         Self::Grpcurl,
         Self::Buf,
+        Self::Promtool,
         Self::CargoDeny,
         Self::CargoFuzz,
         Self::Kafka,
         Self::Mail,
+        Self::Jaeger,
+        Self::JaegerUi,
     ];
 
     /// The name of its file.
@@ -98,16 +112,19 @@ impl Tool {
             Self::Scheduler => "scheduler",
             Self::Grpcurl => "grpcurl",
             Self::Buf => "buf",
+            Self::Promtool => "promtool",
             Self::CargoDeny => "cargo-deny",
             Self::CargoFuzz => "cargo-fuzz",
             Self::Postgres => "postgres",
             Self::Pgbench => "pgbench",
             Self::Kafka => "kafka",
             Self::Mail => "mail",
+            Self::Jaeger => "jaeger",
+            Self::JaegerUi => "jaeger-ui",
         }
     }
 
-    /// The variable that names the file to use (the folder, for PostgreSQL and what Java runs), whatever else is
+    /// The variable that names the file to use (the folder, for PostgreSQL, what Java runs, and pages), whatever else is
     /// installed.
     pub(crate) const fn variable(self) -> &'static str {
         match self {
@@ -115,12 +132,15 @@ impl Tool {
             Self::Scheduler => "TOOL_SCHEDULER",
             Self::Grpcurl => "TOOL_GRPCURL",
             Self::Buf => "TOOL_BUF",
+            Self::Promtool => "TOOL_PROMTOOL",
             Self::CargoDeny => "TOOL_CARGO_DENY",
             Self::CargoFuzz => "TOOL_CARGO_FUZZ",
             Self::Postgres => "TOOL_POSTGRES",
             Self::Pgbench => "TOOL_PGBENCH",
             Self::Kafka => "TOOL_KAFKA",
             Self::Mail => "TOOL_MAIL",
+            Self::Jaeger => "TOOL_JAEGER",
+            Self::JaegerUi => "TOOL_JAEGER_UI",
         }
     }
 
@@ -129,6 +149,7 @@ impl Tool {
         match self {
             Self::Kafka => return kafka::accepts(file),
             Self::Mail => return mail::accepts(file),
+            Self::JaegerUi => return pages::accepts(file),
             _ => {}
         }
         if !process::is_program(file) {
@@ -154,9 +175,17 @@ impl Tool {
             // Nothing that is used of it is younger than what anybody has.
             Self::Grpcurl if answer.contains("grpcurl") => return Ok(()),
             Self::Grpcurl => return Err("is not grpcurl".to_owned()),
+            Self::Promtool if answer.contains("promtool, version") => return Ok(()),
+            Self::Promtool => return Err("is not promtool".to_owned()),
             Self::Pgbench if answer.contains("(PostgreSQL)") => return Ok(()),
             Self::Postgres | Self::Pgbench => return Err("is not of PostgreSQL".to_owned()),
-            Self::Buf | Self::CargoDeny | Self::CargoFuzz | Self::Kafka | Self::Mail => {
+            Self::Buf
+            | Self::CargoDeny
+            | Self::CargoFuzz
+            | Self::Kafka
+            | Self::Mail
+            | Self::Jaeger
+            | Self::JaegerUi => {
                 match Version::parse(&Recipe::of(self).map_err(|error| error.to_string())?.version) {
                     Some(version) => version,
                     None => return Ok(()),
@@ -175,8 +204,12 @@ impl Tool {
     fn find(self) -> Result<Option<PathBuf>> {
         match self {
             Self::Postgres => return postgres::find(),
-            Self::Kafka | Self::Mail => {
-                let named = if self == Self::Kafka { kafka::find()? } else { mail::find()? };
+            Self::Kafka | Self::Mail | Self::JaegerUi => {
+                let named = match self {
+                    Self::Kafka => kafka::find()?,
+                    Self::Mail => mail::find()?,
+                    _ => pages::find()?,
+                };
                 return if named.is_some() { Ok(named) } else { Recipe::of(self)?.built() };
             }
             _ => {}
@@ -343,6 +376,10 @@ mod tests {
         check(Tool::Scheduler, "Error: unknown flag: --trust-anchors-file", Err(old));
         check(Tool::Grpcurl, "grpcurl dev build <no version set>", Ok(()));
         check(Tool::Buf, "1.2.0", Err("is version 1.2.0"));
+        check(Tool::Promtool, "promtool, version 2.53.0 (branch: HEAD, revision: 4c35b92)", Ok(()));
+        check(Tool::Promtool, "1.2.0", Err("is not promtool"));
+        check(Tool::Jaeger, "jaeger version v2.13.0", Ok(()));
+        check(Tool::Jaeger, "jaeger version v1.62.0", Err("is version 1.62.0"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How each tool is built, and where the result is kept.
 //!
-//! The versions are pinned in the Go modules and the Maven project of `crates/xtask/tools`, and nowhere else.
+//! The versions are pinned in the Go modules, the Maven projects and the package of `crates/xtask/tools`, and nowhere else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,9 @@ use crate::{process, workspace};
 /// The versions of the tools that come from crates.io.
 const CARGO_DENY: &str = "0.20.2";
 const CARGO_FUZZ: &str = "0.13.2";
+
+/// The package of crates.io in which Jaeger's pages are.
+const PAGES: &str = "otlp-embedded";
 
 /// How a tool is built.
 #[derive(Debug)]
@@ -37,6 +40,8 @@ pub(crate) enum From {
     Crate,
     /// The folder of a Maven project of this repository, which names jars.
     Maven(PathBuf),
+    /// The folder of a package of this repository, which names one of crates.io that has pages in it.
+    Pages(PathBuf),
 }
 
 /// A Go module that pins a tool.
@@ -66,10 +71,23 @@ impl Recipe {
                 "2 minutes",
             ),
             Tool::Buf => ("buf", "github.com/bufbuild/buf", "github.com/bufbuild/buf/cmd/buf", "3 minutes"),
+            Tool::Promtool => (
+                "promtool",
+                "github.com/prometheus/prometheus",
+                "github.com/prometheus/prometheus/cmd/promtool",
+                "4 minutes",
+            ),
             Tool::CargoDeny => return Ok(Self::of_crate(tool, CARGO_DENY, "2 minutes")),
             Tool::CargoFuzz => return Ok(Self::of_crate(tool, CARGO_FUZZ, "1 minute")),
             Tool::Kafka => return Self::of_maven(tool, "kafka.version", "1 minute"),
             Tool::Mail => return Self::of_maven(tool, "greenmail.version", "10 seconds"),
+            Tool::Jaeger => (
+                "jaeger",
+                "github.com/jaegertracing/jaeger",
+                "github.com/jaegertracing/jaeger/cmd/jaeger",
+                "4 minutes",
+            ),
+            Tool::JaegerUi => return Self::of_pages(tool),
             Tool::Postgres | Tool::Pgbench => bail!("PostgreSQL is installed, and not built"),
         };
         let folder = workspace::root().join("crates/xtask/tools").join(folder);
@@ -83,11 +101,19 @@ impl Recipe {
                 " -X github.com/dapr/dapr/pkg/buildinfo.version={version} -X github.com/dapr/kit/logger.DaprVersion={version}"
             ),
             Tool::Grpcurl => format!(" -X main.version={version}"),
+            Tool::Promtool => format!(" -X github.com/prometheus/common/version.Version={version}"),
+            Tool::Jaeger => {
+                format!(" -X github.com/jaegertracing/jaeger/internal/version.latestVersion=v{version}")
+            }
             _ => String::new(),
         };
         let mut flags = vec!["-mod=readonly".to_owned(), "-trimpath".to_owned()];
         if tool == Tool::Daprd {
             flags.push("-tags=stablecomponents".to_owned());
+        }
+        if tool == Tool::Promtool {
+            // What finds targets in clouds is left out: no rule needs it, and it takes longer to build than all the rest.
+            flags.push("-tags=remove_all_sd".to_owned());
         }
         flags.push(format!("-ldflags=-s -w{says}"));
         let module = GoModule { folder, oldest_go: oldest_go.to_owned(), package, flags };
@@ -109,6 +135,18 @@ impl Recipe {
         Ok(Self { tool, version, takes, from: From::Maven(folder) })
     }
 
+    /// The package of its name, at the version of the package that has the pages.
+    fn of_pages(tool: Tool) -> Result<Self> {
+        let folder = workspace::root().join("crates/xtask/tools").join(tool.name());
+        let file = folder.join("Cargo.toml");
+        let manifest =
+            fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let version = pinned(&manifest, PAGES)
+            .with_context(|| format!("no Cargo.toml pins {}", tool.name()))?
+            .to_owned();
+        Ok(Self { tool, version, takes: "10 seconds", from: From::Pages(folder) })
+    }
+
     /// The folder in which the result is kept. Its name changes with everything that goes into the build.
     pub(crate) fn folder(&self) -> Result<PathBuf> {
         let mut hash = Hash::default();
@@ -121,14 +159,14 @@ impl Recipe {
                 }
                 hash.add_folder(&module.folder)?;
             }
-            From::Maven(folder) => hash.add_folder(folder)?,
+            From::Maven(folder) | From::Pages(folder) => hash.add_folder(folder)?,
             From::Crate => {}
         }
         let name = format!("{}-{}-{:016x}", self.tool.name(), self.version, hash.0);
         Ok(workspace::cache()?.join(name))
     }
 
-    /// The file of the built tool; the folder of its jars, for what is of Java.
+    /// The file of the built tool; the folder of its jars, for what is of Java, and that of the pages.
     pub(crate) fn file(&self) -> Result<PathBuf> {
         Ok(self.folder()?.join(self.tool.name()))
     }
@@ -137,7 +175,7 @@ impl Recipe {
     pub(crate) fn built(&self) -> Result<Option<PathBuf>> {
         let file = self.file()?;
         let whole = match &self.from {
-            From::Maven(_) => self.tool.accepts(&file).is_ok(),
+            From::Maven(_) | From::Pages(_) => self.tool.accepts(&file).is_ok(),
             From::Go(_) | From::Crate => process::is_program(&file),
         };
         Ok(whole.then_some(file))
@@ -169,6 +207,12 @@ impl Recipe {
                 maven.arg(format!("-DoutputDirectory={}", jars.display()));
                 (maven, jars)
             }
+            From::Pages(folder) => {
+                let vendor = into.join("vendor");
+                let mut cargo = workspace::cargo();
+                cargo.current_dir(folder).args(["vendor", "--locked"]).arg(&vendor);
+                (cargo, vendor.join(PAGES).join("jaeger-ui/build"))
+            }
         }
     }
 }
@@ -184,6 +228,13 @@ fn required<'a>(manifest: &'a str, module: &str) -> Option<&'a str> {
 /// The value of a directive of a `go.mod`.
 fn value<'a>(manifest: &'a str, directive: &str) -> Option<&'a str> {
     manifest.lines().find_map(|line| line.strip_prefix(directive)?.strip_prefix(' ')).map(str::trim)
+}
+
+/// The one version at which a `Cargo.toml` wants a package.
+fn pinned<'a>(manifest: &'a str, package: &str) -> Option<&'a str> {
+    manifest
+        .lines()
+        .find_map(|line| line.strip_prefix(package)?.trim_start().strip_prefix("= \"=")?.strip_suffix('"'))
 }
 
 /// The value of a property of a `pom.xml`.

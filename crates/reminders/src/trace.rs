@@ -1,0 +1,58 @@
+//! What traces tell of reminders that are fired.
+//!
+//! The alarm that rings has no trace: the row keeps the one in which the task became so, perhaps long ago. Firing begins one of
+//! its own, which is linked to that.
+
+use docket_domain::{Instant, ReminderId, TaskReminder};
+use docket_store::outbox::Trace;
+use docket_store::reminders::TaskSnapshot;
+use docket_telemetry::{TraceContext, begin_trace, context_of};
+use tracing::Span;
+
+/// How it came that a reminder is fired.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Way {
+    /// Its alarm rang.
+    Job,
+    /// The loop found that its moment had passed.
+    Sweep,
+}
+
+impl Way {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Job => "job",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
+/// Begins the span of firing a row, and answers what the event about it goes on with: the span, or what the row keeps. That
+/// alone when what the row keeps is not recorded.
+pub(crate) fn fire(
+    row: &TaskReminder,
+    task: &TaskSnapshot,
+    id: ReminderId,
+    way: Way,
+    now: Instant,
+) -> (Option<Span>, Option<Trace>) {
+    let kept = task.trace.clone();
+    let is_recorded = |trace: &&Trace| TraceContext::says_sampled(&trace.parent);
+    let Some(because) = kept.as_ref().filter(is_recorded).map(Trace::context) else {
+        return (None, kept);
+    };
+    let span = tracing::info_span!(
+        parent: None,
+        "fire reminder",
+        otel.kind = "consumer",
+        docket.task.id = %row.task_id,
+        docket.reminder.id = %id,
+        docket.reminder.number = row.number.get(),
+        docket.way = way.name(),
+        docket.lateness_ms = (now - row.remind_at).num_milliseconds(),
+    );
+    begin_trace(&span, [&because]);
+    let own = context_of(&span);
+    let trace = if own.is_sampled() { Trace::of(own) } else { kept };
+    (Some(span), trace)
+}
