@@ -28,7 +28,7 @@ use clap::{Parser, Subcommand};
 /// Measures Docket: its API, unless told otherwise, against pgbench with the same statements on the same PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "docket-bench", args_conflicts_with_subcommands = true)]
-struct Args {
+struct Command {
     #[command(subcommand)]
     suite: Option<Suite>,
     #[command(flatten)]
@@ -48,7 +48,7 @@ enum Suite {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Args { suite, api } = Args::parse();
+    let Command { suite, api } = Command::parse();
     let outcome = match suite {
         Some(Suite::Backbone(args)) => backbone::run(args).await,
         Some(Suite::Reminders(args)) => reminders::run(args).await,

@@ -116,20 +116,23 @@ impl Metrics {
     pub(crate) fn left<'a>(&self, events: impl IntoIterator<Item = &'a PendingEvent>) {
         let now = self.standing.clock.now();
         let mut standing = self.standing.lock();
-        let oldest = standing.backlog.as_mut().filter(|backlog| backlog.position.is_some());
+        let oldest = standing.backlog.as_mut().filter(|backlog| backlog.oldest.is_some());
         let position = oldest.as_ref().and_then(|backlog| backlog.position);
-        let mut oldest_left = false;
+        let is_guess = oldest.is_some() && position.is_none();
+        let (mut oldest_left, mut latest) = (false, None);
         for event in events {
             oldest_left |= position == Some(event.position);
+            latest = latest.max(Some(event.time));
             // One that is published once more is as old as when it happened.
             if event.republish_of.is_none() {
                 let outbox = std::slice::from_ref(&self.outbox);
                 self.insert_to_ack.record(seconds(now, event.time), outbox);
             }
         }
-        if let Some(backlog) = oldest.filter(|_| oldest_left) {
-            // Which one is the oldest now, the next look will tell. Until then none is known to be late.
-            (backlog.position, backlog.oldest) = (None, None);
+        if let Some(backlog) = oldest.filter(|_| oldest_left || (is_guess && latest.is_some())) {
+            // Which one is the oldest now, the next look will tell. Until then, what waits is taken to be no older than what
+            // has just left: nearly so where the relay is behind, and new where it is not.
+            (backlog.position, backlog.oldest) = (None, latest);
         }
     }
 
@@ -273,9 +276,16 @@ mod tests {
         metrics.left([&event(6)]);
         assert_eq!(age(), ["40"], "that was not the oldest");
         clock.0.store(50, Ordering::SeqCst);
-        metrics.left([&event(5), &event(7)]);
-        assert_eq!(age(), ["0"]);
-        assert_eq!(shown(&meters, "docket_outbox_insert_to_ack_duration_seconds_sum"), ["140"]);
+        metrics.left([
+            &event(5),
+            &PendingEvent { time: Instant::default() + TimeDelta::seconds(3), ..event(7) },
+        ]);
+        assert_eq!(age(), ["47"], "what is behind it is about as old");
+        metrics.left([&PendingEvent { time: Instant::default() + TimeDelta::seconds(40), ..event(8) }]);
+        assert_eq!(age(), ["10"]);
+        metrics.waits(Backlog { events: 0, oldest: None, position: None });
+        assert_eq!(age(), ["0"], "there is nothing");
+        assert_eq!(shown(&meters, "docket_outbox_insert_to_ack_duration_seconds_sum"), ["147"]);
         clock.0.store(-9, Ordering::SeqCst);
         metrics.waits(Backlog { events: 1, oldest: Some(Instant::default()), position: Some(8) });
         assert_eq!(age(), ["0"], "the clock was set back");

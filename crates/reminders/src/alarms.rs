@@ -7,7 +7,7 @@ use docket_domain::{Instant, TimeDelta};
 use docket_store::reminders::{Alarm, Due};
 use docket_store::{Error, Store};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{self, sleep};
+use tokio::time::{self, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::arming::Arming;
@@ -21,6 +21,9 @@ const GATHER: Duration = Duration::from_millis(50);
 
 /// How often reminders are counted.
 const COUNT: Duration = Duration::from_secs(15);
+
+/// How long that may take.
+const COUNT_TIME: Duration = Duration::from_secs(1);
 
 /// Watches over all reminders.
 pub struct Alarms {
@@ -86,10 +89,12 @@ impl Watch {
     /// Tells in figures how many there are. One statement.
     pub(crate) async fn count(&self) {
         let now = self.shots.now();
-        match self.store.reminders_figures(now, MOST).await {
-            Ok(figures) => self.shots.metrics.counted(&figures, now),
+        // Nobody is reminded late because somebody counts.
+        match timeout(COUNT_TIME, self.store.reminders_figures(now, MOST)).await {
+            Ok(Ok(figures)) => self.shots.metrics.counted(&figures),
+            Err(_elapsed) => tracing::debug!("it takes too long to count reminders"),
             // The turn that comes next tells of a database that is away.
-            Err(error) => {
+            Ok(Err(error)) => {
                 tracing::debug!(error = docket_sidecar::causes(&error), "reminders can not be counted");
             }
         }

@@ -1,5 +1,8 @@
 //! The figures of this target.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use docket_domain::source::Clock;
 use docket_domain::{Instant, TimeDelta};
 use docket_store::reminders::Figures;
 use docket_telemetry::instruments::{Counter, Gauge, Histogram, Meter};
@@ -14,14 +17,15 @@ pub(crate) const MOST: u64 = 100_000;
 pub(crate) struct Metrics {
     pending: Gauge<u64>,
     overdue: Gauge<u64>,
-    oldest_overdue: Gauge<f64>,
+    /// When the moment was of the reminder that was overdue for longest, at the last count; none before the first.
+    oldest_overdue: Arc<Mutex<Option<Option<Instant>>>>,
     lateness: Histogram<f64>,
     fired: Counter<u64>,
     missed: Counter<u64>,
 }
 
 impl Metrics {
-    pub(crate) fn new(meter: &Meter) -> Self {
+    pub(crate) fn new(meter: &Meter, clock: Arc<dyn Clock>) -> Self {
         let gauge = |name, description| {
             meter.u64_gauge(name).with_unit("{reminder}").with_description(description).build()
         };
@@ -37,13 +41,7 @@ impl Metrics {
                 "docket.reminders.overdue",
                 "Reminders whose moment has passed and that are not fired, 100,000 at most",
             ),
-            oldest_overdue: meter
-                .f64_gauge("docket.reminders.oldest_overdue.age")
-                .with_unit("s")
-                .with_description(
-                    "How long ago the moment was of the reminder that is overdue for longest; 0 for none",
-                )
-                .build(),
+            oldest_overdue: age(meter, clock),
             lateness: meter
                 .f64_histogram("docket.reminders.lateness")
                 .with_unit("s")
@@ -56,11 +54,10 @@ impl Metrics {
     }
 
     /// How many there are.
-    pub(crate) fn counted(&self, figures: &Figures, now: Instant) {
+    pub(crate) fn counted(&self, figures: &Figures) {
         self.pending.record(figures.pending, &[]);
         self.overdue.record(figures.overdue, &[]);
-        let age = figures.oldest_overdue.map_or(TimeDelta::zero(), |oldest| now - oldest);
-        self.oldest_overdue.record(seconds(age), &[]);
+        *self.oldest_overdue.lock().unwrap_or_else(PoisonError::into_inner) = Some(figures.oldest_overdue);
     }
 
     /// One was fired, so long after its moment.
@@ -72,6 +69,26 @@ impl Metrics {
     pub(crate) fn missed(&self, count: u64) {
         self.missed.add(count, &[]);
     }
+}
+
+/// Shows how late the latest is. Of one that is still there the age grows, also while nobody can count.
+fn age(meter: &Meter, clock: Arc<dyn Clock>) -> Arc<Mutex<Option<Option<Instant>>>> {
+    let oldest: Arc<Mutex<Option<Option<Instant>>>> = Arc::default();
+    let seen = Arc::downgrade(&oldest);
+    meter
+        .f64_observable_gauge("docket.reminders.oldest_overdue.age")
+        .with_unit("s")
+        .with_description(
+            "How long ago the moment was of the reminder that is overdue for longest; 0 for none",
+        )
+        .with_callback(move |observer| {
+            let Some(seen) = seen.upgrade() else { return };
+            if let Some(oldest) = *seen.lock().unwrap_or_else(PoisonError::into_inner) {
+                observer.observe(oldest.map_or(0.0, |moment| seconds(clock.now() - moment)), &[]);
+            }
+        })
+        .build();
+    oldest
 }
 
 /// What rings a little early by this clock is not late.

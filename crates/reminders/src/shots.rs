@@ -57,7 +57,7 @@ impl Shots {
             topic: config.topic.clone(),
             events_topic: deps.events_topic.clone(),
             late: seconds(config.late_seconds),
-            metrics: Metrics::new(&deps.meter),
+            metrics: Metrics::new(&deps.meter, deps.clock.clone()),
         }
     }
 

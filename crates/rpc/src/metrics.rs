@@ -75,7 +75,8 @@ impl Metrics {
             None => KeyValue::new("rpc.method", OTHER),
         };
         let code = KeyValue::new("rpc.response.status_code", code_name(code));
-        self.duration.record(took.as_secs_f64(), &[method, code, port_of(port)]);
+        let system = KeyValue::new("rpc.system.name", "grpc");
+        self.duration.record(took.as_secs_f64(), &[system, method, code, port_of(port)]);
     }
 }
 

@@ -52,6 +52,7 @@ pub struct App {
     purge: Purge,
     lag: Option<Lag>,
     drain: Drain,
+    telemetry: Handle,
 }
 
 /// An address that is listened on, and what is served there.
@@ -118,7 +119,8 @@ impl App {
             }
             None => (None, Vec::new()),
         };
-        let admin = admin.map(|listener| (listener, operating::admin(&config, &shared, telemetry, &relays)));
+        let admin =
+            admin.map(|listener| (listener, operating::admin(&config, &shared, telemetry.clone(), &relays)));
         // They have nothing to call without a sidecar.
         let loops = if app.is_some() { reminding.loops() } else { Loops::default() };
         let letters = app.is_some().then(|| watch_letters(&config, &shared)).flatten();
@@ -127,6 +129,7 @@ impl App {
         let lag = Lag::new(&config, &shared.client, &shared.meters.meter("docket-server"));
         let Shared { stores, clock, identity, meters, .. } = shared;
         Ok(Self {
+            telemetry,
             config,
             lock,
             stores,

@@ -74,6 +74,8 @@ fn verdict(well: bool) -> ExitCode {
 /// Serves, with a configuration that may be read again.
 async fn serve(config: Config, again: impl Fn() -> Result<Config, Error>) -> anyhow::Result<()> {
     config.check_to_serve()?;
+    // First of all: before it is listened to, it ends the process.
+    let mut hangups = signal(SignalKind::hangup())?;
     let telemetry = telling::start(&config)?;
     let handle = telemetry.handle();
     let stop = CancellationToken::new();
@@ -89,7 +91,6 @@ async fn serve(config: Config, again: impl Fn() -> Result<Config, Error>) -> any
         stop.cancel();
         told().await;
     };
-    let mut hangups = signal(SignalKind::hangup())?;
     let levels = handle.levels.clone();
     let listening = async {
         while hangups.recv().await.is_some() {

@@ -60,6 +60,8 @@ impl Metrics {
         took: Duration,
     ) {
         let attributes = [
+            KeyValue::new("messaging.system", "dapr"),
+            KeyValue::new("messaging.operation.name", "process"),
             KeyValue::new("messaging.destination.name", topic.clone()),
             KeyValue::new("docket.handler", handler),
             KeyValue::new("docket.outcome", outcome.name()),

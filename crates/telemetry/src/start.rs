@@ -47,13 +47,28 @@ pub struct Handle {
     pub meters: Meters,
     /// Changes what is logged; none where somebody else decides that.
     pub levels: Option<Levels>,
+    tracer: Option<SdkTracerProvider>,
 }
 
 impl Handle {
     /// Figures that stay in the process, and no say in the log: for a process that has a subscriber of its own, as tests have.
     pub fn detached(identity: &Identity) -> Result<Self, Error> {
         let (builder, registry) = Meters::begin(identity.resource())?;
-        Ok(Self { meters: Meters::of(builder.build(), registry), levels: None })
+        Ok(Self::of(Meters::of(builder.build(), registry)))
+    }
+
+    pub(crate) fn of(meters: Meters) -> Self {
+        Self { meters, levels: None, tracer: None }
+    }
+
+    /// Sends what spans there are, for so long at most: before a sidecar is told that it may go.
+    pub async fn flush(&self, within: Duration) {
+        let Some(tracer) = self.tracer.clone() else { return };
+        // What does not leave now may do so at the end, or is counted as lost.
+        let sent = apart(move || drop(tracer.force_flush()));
+        if tokio::time::timeout(within, sent).await.is_err() {
+            tracing::debug!("spans take long to leave");
+        }
     }
 }
 
@@ -61,7 +76,6 @@ impl Handle {
 #[derive(Debug)]
 pub struct Telemetry {
     handle: Handle,
-    tracer: Option<SdkTracerProvider>,
     flush: Duration,
 }
 
@@ -88,8 +102,8 @@ impl Telemetry {
         if tracing_subscriber::registry().with(layers).try_init().is_err() {
             tracing::debug!("logging was started before");
         }
-        let handle = Handle { meters, levels: Some(levels) };
-        Ok(Self { handle, tracer, flush: Duration::from_millis(config.flush_ms) })
+        let handle = Handle { meters, levels: Some(levels), tracer };
+        Ok(Self { handle, flush: Duration::from_millis(config.flush_ms) })
     }
 
     /// For the rest of the process.
@@ -99,18 +113,30 @@ impl Telemetry {
 
     /// Sends what there still is, for as long as that may take; whoever can not be reached does not hold up the end.
     pub async fn end(self) {
-        let flush = self.flush;
-        let last = tokio::task::spawn_blocking(move || {
-            if let Some(tracer) = self.tracer {
+        let (flush, handle) = (self.flush, self.handle);
+        let last = apart(move || {
+            if let Some(tracer) = handle.tracer {
                 // What is lost is counted, and there is nobody left to tell.
                 let _ = tracer.shutdown_with_timeout(flush);
             }
-            let _ = self.handle.meters.provider().shutdown_with_timeout(flush);
+            let _ = handle.meters.provider().shutdown_with_timeout(flush);
         });
         if tokio::time::timeout(flush, last).await.is_err() {
             tracing::warn!(flush_ms = flush.as_millis(), "the last spans and figures did not leave in time");
         }
     }
+}
+
+/// Does what blocks in a thread of its own, which the end of the runtime does not wait for, as it does for the runtime's own.
+async fn apart(work: impl FnOnce() + Send + 'static) {
+    let (done, is_done) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        work();
+        // Nobody waits any longer.
+        let _ = done.send(());
+    });
+    // It ends without a word when the work panics, of which the panic hook tells.
+    let _ = is_done.await;
 }
 
 fn meters(config: &Config, way: &Way, resource: opentelemetry_sdk::Resource) -> Result<Meters, Error> {

@@ -13,6 +13,9 @@ const EVERY: Duration = Duration::from_secs(15);
 /// The pause after which one look is followed by another, when what it saw has left meanwhile: otherwise it would seem to wait.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How long a look may take.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How many events are counted. Whoever has more waiting has no use for the number, and the database has other things to do.
 const MOST: u64 = 100_000;
 
@@ -50,15 +53,18 @@ impl Relay {
                 Err(_) => self.store.outbox_backlog(MOST - 1).await,
             }
         };
+        // It must not cost the lease: what waits is carried by who counts it.
+        let look = tokio::time::timeout(PATIENCE, look);
         match stop.run_until_cancelled(look).await {
-            Some(Ok(backlog)) => {
+            Some(Ok(Ok(backlog))) => {
                 self.looks.saw = backlog.events > 0;
                 self.metrics.waits(backlog);
             }
             // What was seen before may still be there, and the relay itself says what is wrong with the database.
-            Some(Err(error)) => {
+            Some(Ok(Err(error))) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "nobody knows what waits");
             }
+            Some(Err(_elapsed)) => tracing::debug!("it takes too long to count what waits"),
             None => {}
         }
     }

@@ -23,7 +23,7 @@ impl Port {
         let config = crate::config::Config::default();
         let database = docket_store::Config { url: "sqlite::memory:".to_owned(), ..Default::default() };
         let stores = Stores::open(&database, &[]).await.unwrap();
-        let Handle { meters, levels } = Handle::detached(&crate::telling::identity(&config)).unwrap();
+        let Handle { meters, levels, .. } = Handle::detached(&crate::telling::identity(&config)).unwrap();
         let databases = [Schema::Tasks, Schema::Audit].map(|schema| (schema, stores.of(schema))).to_vec();
         let admin =
             Admin::new(Deps { config: config.admin, meters, levels, databases, outboxes: Vec::new() });

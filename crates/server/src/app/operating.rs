@@ -17,6 +17,6 @@ pub(super) fn admin(config: &Config, shared: &Shared, telemetry: Handle, relays:
     };
     let outboxes =
         relays.iter().map(|relay| admin::Outbox::new(name(relay), relay, shared.clock.clone())).collect();
-    let Handle { meters, levels } = telemetry;
+    let Handle { meters, levels, .. } = telemetry;
     Admin::new(admin::Deps { config: config.admin.clone(), meters, levels, databases, outboxes })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use docket_rpc::{Health, Limits, Port, Server};
 use docket_sidecar::Drain;
+use docket_telemetry::Handle;
 use futures::future::{join, select_all};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -17,6 +18,9 @@ use super::reminding::Loops;
 use super::{App, Door, SIDECAR};
 use crate::config::Config;
 use crate::identity::Identity;
+
+/// How long spans may take to leave before the sidecar is told that it may go.
+const FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// How long the app port may take to close, beyond the time that everything else has.
 const CLOSE_TIME: Duration = Duration::from_secs(2);
@@ -145,7 +149,7 @@ impl App {
         };
         tracing::info!("docket stops");
         stop.cancel();
-        let ended = parts.end(&self.config, &self.drain).await;
+        let ended = parts.end(&self.config, &self.drain, &self.telemetry).await;
         let outcome = match early {
             Some(ended) => ended.map_err(Into::into).and_then(|()| anyhow::bail!("a part ended early")),
             None => Ok(()),
@@ -161,7 +165,7 @@ impl Parts {
     /// First nothing new begins, from clients, from the sidecar or by itself. What is under way is finished, and what it has committed
     /// can still be published, because the sidecar takes events as long as the app is well. Only then it is told that the
     /// app is not.
-    async fn end(&mut self, config: &Config, drain: &Drain) -> anyhow::Result<()> {
+    async fn end(&mut self, config: &Config, drain: &Drain, telemetry: &Handle) -> anyhow::Result<()> {
         let time = Duration::from_secs(config.drain_seconds);
         let end = Instant::now() + time;
         drain.pause();
@@ -175,9 +179,11 @@ impl Parts {
         };
         // What is left of them has no sidecar to wait for, and ends with the process.
         let outcome = fronted.map_or(Ok(()), |(fronted, ())| fronted).and(relayed);
+        telemetry.flush(FLUSH_TIME).await;
         drain.fail_health();
         let outcome = outcome.and(self.back.end(end + CLOSE_TIME).await);
-        outcome.and(self.admin.end(end + CLOSE_TIME).await)
+        // A client of operators that hangs does not hold up the end.
+        outcome.and(self.admin.end(Instant::now() + CLOSE_TIME).await)
     }
 }
 

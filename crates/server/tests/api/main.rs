@@ -23,6 +23,7 @@ mod refill;
 mod remind;
 mod reminders;
 mod replays;
+mod secrets;
 mod series;
 mod series_orders;
 mod statements;

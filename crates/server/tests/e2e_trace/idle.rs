@@ -39,7 +39,7 @@ async fn nothing_is_told_while_nothing_happens() {
     let other = site.of_sidecars.as_ref().unwrap();
     tokio::join!(site.collector.wait_for_spans(1), other.wait_for_spans(1));
     let (before, of_sidecars) = tokio::join!(quiet(&site.collector), quiet(other));
-    // Nothing is waited for: this is for how long it is looked at.
+    // Figures leave each second meanwhile. Nothing is waited for: this is for how long it is looked at.
     tokio::time::sleep(WINDOW).await;
     assert_eq!(site.collector.received().await, before, "docket tells of itself");
     assert_eq!(other.received().await, of_sidecars, "what docket does by itself makes spans in its sidecar");

@@ -49,7 +49,7 @@ impl Instruments {
             None
         });
         let meters = Meters::of(provider.build(), registry);
-        Ok((Self { identity: identity.clone(), made }, Handle { meters, levels: None }))
+        Ok((Self { identity: identity.clone(), made }, Handle::of(meters)))
     }
 
     /// The names of all series that there can be at `/metrics`: those that the exporter itself makes of these instruments.
