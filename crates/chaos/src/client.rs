@@ -165,13 +165,11 @@ impl Client {
 
     async fn update(&self, account: &Account, wish: &Wish, task: &v1::Task) -> Option<v1::Task> {
         let task_id = task.task_id.clone();
-        let changed = v1::Task {
-            task_id: task_id.clone(),
-            // Like no other, so that it always changes something.
-            title: format!("Task {}", wish.request.simple()),
-            etag: etag(wish, task),
-            ..v1::Task::default()
-        };
+        // Like no other, so that it always changes something.
+        let title = format!("Task {}", wish.request.simple());
+        docket_testkit::keep_secret(&title);
+        let changed =
+            v1::Task { task_id: task_id.clone(), title, etag: etag(wish, task), ..v1::Task::default() };
         let request = v1::UpdateTaskRequest {
             task: Some(changed),
             update_mask: Some(FieldMask { paths: vec!["title".to_owned()] }),

@@ -146,7 +146,7 @@ impl Arming {
         let now = self.shots.now();
         let (due, ahead): (Vec<Alarm>, Vec<Alarm>) = alarms.into_iter().partition(|one| one.remind_at <= now);
         if !due.is_empty() {
-            self.shots.fire(&Due::Named(due.iter().map(set_of).collect()), Way::Sweep).await?;
+            self.shots.fire(&Due::Named(due.iter().map(set_of).collect()), Way::Asked).await?;
         }
         let (mut armed, mut failed) = (Vec::with_capacity(ahead.len()), None);
         let jobs: Vec<_> = self.jobs(ahead).into_iter().map(|(job, sets)| self.schedule(job, sets)).collect();

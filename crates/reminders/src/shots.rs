@@ -139,11 +139,15 @@ impl Shots {
 
     async fn retell(&self, tx: &Tx<'_>, before: Instant) -> Result<usize, Error> {
         let found = tx.reminders_unclosed(before, self.clock.now(), BATCH.into()).await?;
+        let mut spans = Vec::new();
         let again = |(row, task): &(TaskReminder, TaskSnapshot)| {
-            let event = events::due(&self.topic, row, row.firing?, task, task.trace.clone());
+            let (span, trace) = trace::tell_again(row, task);
+            spans.extend(span);
+            let event = events::due(&self.topic, row, row.firing?, task, trace);
             Some((event, EventId::from_uuid(self.ids.uuid())))
         };
-        tx.outbox_again(found.iter().filter_map(again).collect()).await?;
+        let events = found.iter().filter_map(again).collect();
+        tx.outbox_again(events).await?;
         Ok(found.len())
     }
 }

@@ -14,6 +14,8 @@ use tracing::Span;
 pub(crate) enum Way {
     /// Its alarm rang.
     Job,
+    /// It was due already when its alarm was to be set.
+    Asked,
     /// The loop found that its moment had passed.
     Sweep,
 }
@@ -22,6 +24,7 @@ impl Way {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Job => "job",
+            Self::Asked => "asked",
             Self::Sweep => "sweep",
         }
     }
@@ -50,6 +53,28 @@ pub(crate) fn fire(
         docket.reminder.number = row.number.get(),
         docket.way = way.name(),
         docket.lateness_ms = (now - row.remind_at).num_milliseconds(),
+    );
+    begin_trace(&span, [&because]);
+    let own = context_of(&span);
+    let trace = if own.is_sampled() { Trace::of(own) } else { kept };
+    (Some(span), trace)
+}
+
+/// Begins the span of telling once more of a firing whose end nobody has told, and answers what the event goes on with: as
+/// [`fire`] does.
+pub(crate) fn tell_again(row: &TaskReminder, task: &TaskSnapshot) -> (Option<Span>, Option<Trace>) {
+    let kept = task.trace.clone();
+    let is_recorded = |trace: &&Trace| TraceContext::says_sampled(&trace.parent);
+    let Some(because) = kept.as_ref().filter(is_recorded).map(Trace::context) else {
+        return (None, kept);
+    };
+    let span = tracing::info_span!(
+        parent: None,
+        "tell reminder again",
+        otel.kind = "producer",
+        docket.task.id = %row.task_id,
+        docket.reminder.id = row.firing.map(|firing| tracing::field::display(firing.id)),
+        docket.reminder.number = row.number.get(),
     );
     begin_trace(&span, [&because]);
     let own = context_of(&span);

@@ -81,14 +81,15 @@ impl Service<Request<Body>> for InvocationChannel {
         }
         headers.entry(HeaderName::from_static("grpc-timeout")).or_insert_with(|| self.timeout.clone());
         let call = tokio::time::timeout(self.deadline, self.channel.clone().oneshot(request));
+        let mut watched = Watched(Some(span).filter(|span| !span.is_none()));
         Box::pin(async move {
             match call.await {
-                Ok(Ok(response)) => Ok(watch(response, span)),
+                Ok(Ok(response)) => Ok(watch(response, watched)),
                 Ok(Err(error)) if !timed_out(&error) => {
-                    ended(&span, Code::Unavailable);
+                    watched.ended(Code::Unavailable);
                     Err(error.into())
                 }
-                Ok(Err(_)) | Err(_) => Ok(watch(to_status(&DeadlineExceeded).into_http(), span)),
+                Ok(Err(_)) | Err(_) => Ok(watch(to_status(&DeadlineExceeded).into_http(), watched)),
             }
         })
     }
@@ -132,28 +133,41 @@ fn carry_on(context: &TraceContext, headers: &mut HeaderMap) {
 }
 
 /// Tells the span how the call ends, which an answer says in its head or behind its body. The span lasts until then.
-fn watch(response: Response<Body>, span: Span) -> Response<Body> {
-    if span.is_none() {
+fn watch(response: Response<Body>, mut watched: Watched) -> Response<Body> {
+    if watched.0.is_none() {
         return response;
     }
     if let Some(status) = Status::from_header_map(response.headers()) {
-        ended(&span, status.code());
+        watched.ended(status.code());
         return response;
     }
     response.map(|body| {
         Body::new(body.map_frame(move |frame| {
             if let Some(status) = frame.trailers_ref().and_then(Status::from_header_map) {
-                ended(&span, status.code());
+                watched.ended(status.code());
             }
             frame
         }))
     })
 }
 
-fn ended(span: &Span, code: Code) {
-    span.record("rpc.response.status_code", code_name(code));
-    if code != Code::Ok {
-        fail(span, code_name(code));
+/// The span of a call of which is still to be told how it ends, if it has one. Who drops it before has given the call up, or
+/// the answer broke off.
+struct Watched(Option<Span>);
+
+impl Watched {
+    fn ended(&mut self, code: Code) {
+        let Some(span) = self.0.take() else { return };
+        span.record("rpc.response.status_code", code_name(code));
+        if code != Code::Ok {
+            fail(&span, code_name(code));
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.ended(Code::Cancelled);
     }
 }
 

@@ -18,11 +18,11 @@ const MOST: usize = 2_000;
 /// How many bad lines are shown.
 const SHOWN: usize = 5;
 
-/// The titles of tasks that tests have made, in this process.
+/// The titles of tasks that tests have made, in this process: the Docket that logs one may be another test's.
 static TITLES: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
-/// Notes a title that no log may have.
-pub(crate) fn keep_secret(title: &str) {
+/// Notes a title, or another text of a user's, that no log of a Docket may have which this process has started.
+pub fn keep_secret(title: &str) {
     let title = &title[..title.floor_char_boundary(LONGEST)];
     if title.len() >= SHORTEST {
         known(|titles| {

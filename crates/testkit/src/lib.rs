@@ -36,6 +36,7 @@ pub use client::{Audit, Bearer, Notification, Reminders, Tasks};
 pub use collector::Collector;
 pub use components::{Connection, components};
 pub use daprd::{Daprd, DaprdBuilder};
+pub use discretion::keep_secret;
 pub use docket::{Docket, DocketBuilder};
 pub use figures::{Figures, Sample};
 pub use fleet::{Fleet, FleetBuilder, Links, Member, Role};

@@ -124,6 +124,8 @@ impl User {
 
     /// Creates a task.
     pub async fn create(&self, task: v1::Task) -> v1::Task {
+        keep_secret(&task.title);
+        keep_secret(&task.description);
         let request = v1::CreateTaskRequest { task: Some(task), ..v1::CreateTaskRequest::default() };
         let created = self.tasks().create_task(request).await;
         created.unwrap_or_else(|status| panic!("CreateTask: {status}")).into_inner()

@@ -1,4 +1,4 @@
-//! The collector is away or hangs while clients work: no client hears of it, what is lost is counted, and what waits is little.
+//! The collector, or the sidecar on the way to it, is away or hangs while clients work: no client hears of it, what is lost is counted, and what waits is little.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -102,7 +102,7 @@ async fn expect_told(collector: &Collector, user: &User) {
 /// Calls per second while the collector is there, away, and there again: for the first length, the second, the first.
 async fn survives(
     collector: &mut Collector,
-    stack: &Stack,
+    stack: &mut Stack,
     away: Away,
     [there, length]: [Duration; 2],
 ) -> [f64; 3] {
@@ -113,6 +113,7 @@ async fn survives(
     match away {
         Away::Killed => collector.kill(),
         Away::Hangs => collector.pause(),
+        Away::WithTheSidecar => stack.daprd().kill(),
     }
     let during = work.rate(length).await;
     // What hangs is given up after some seconds, and the queue is full sooner or later.
@@ -129,6 +130,7 @@ async fn survives(
     match away {
         Away::Killed => collector.restart().await,
         Away::Hangs => collector.resume(),
+        Away::WithTheSidecar => stack.daprd().restart().await,
     }
     let after = work.rate(there).await;
     work.end().await;
@@ -142,14 +144,16 @@ async fn survives(
 enum Away {
     Killed,
     Hangs,
+    /// Docket's own, through which the spans leave.
+    WithTheSidecar,
 }
 
 #[tokio::test]
 async fn a_collector_that_is_away_is_nobodys_burden() {
     let mut collector = Collector::start().await;
-    let stack = stack(&collector).start().await;
-    for away in [Away::Killed, Away::Hangs] {
-        survives(&mut collector, &stack, away, [2, 5].map(Duration::from_secs)).await;
+    let mut stack = stack(&collector).start().await;
+    for away in [Away::Killed, Away::Hangs, Away::WithTheSidecar] {
+        survives(&mut collector, &mut stack, away, [2, 5].map(Duration::from_secs)).await;
     }
 }
 
@@ -158,9 +162,9 @@ async fn a_collector_that_is_away_is_nobodys_burden() {
 async fn a_collector_that_is_away_for_a_minute_costs_no_throughput() {
     for away in [Away::Killed, Away::Hangs] {
         let mut collector = Collector::start().await;
-        let stack = stack(&collector).start().await;
+        let mut stack = stack(&collector).start().await;
         let lengths = [60, 60].map(Duration::from_secs);
-        let [before, during, after] = survives(&mut collector, &stack, away, lengths).await;
+        let [before, during, after] = survives(&mut collector, &mut stack, away, lengths).await;
         let there = (before + after) / 2.0;
         eprintln!("{away:?}: {before:.0} calls/s before, {during:.0} while it is away, {after:.0} after");
         assert!(during >= 0.9 * there, "{during} calls/s are fewer than 0.9 of {there}");
