@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use docket_domain::source::Clock;
+use docket_domain::source::{Clock, seconds};
 use docket_store::Store;
 use docket_store::dead_letters::Depth;
 use docket_telemetry::instruments::Meter;
@@ -77,8 +77,7 @@ fn observe(known: &Known, clock: Arc<dyn Clock>, meter: &Meter) {
         .with_description("How long ago the oldest of them failed first")
         .with_callback(move |observer| {
             if let Some(depth) = oldest() {
-                let age = depth.oldest.map(|oldest| (clock.now() - oldest).to_std().unwrap_or_default());
-                observer.observe(age.unwrap_or_default().as_secs_f64(), &[]);
+                observer.observe(depth.oldest.map_or(0.0, |oldest| seconds(clock.now() - oldest)), &[]);
             }
         })
         .build();

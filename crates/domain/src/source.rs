@@ -2,12 +2,17 @@
 
 use uuid::Uuid;
 
-use crate::Instant;
+use crate::{Instant, TimeDelta};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
     /// The present instant, cut to the microsecond.
     fn now(&self) -> Instant;
+}
+
+/// How long it is in seconds, for figures. Clocks differ, and are set back: what has not come yet was just now.
+pub fn seconds(length: TimeDelta) -> f64 {
+    length.to_std().unwrap_or_default().as_secs_f64()
 }
 
 /// Makes identifiers.

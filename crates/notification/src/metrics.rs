@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use docket_domain::{Channel, DeliveryKind, DeliveryState, Instant, TaskId, TimeDelta};
+use docket_domain::source::seconds;
+use docket_domain::{Channel, DeliveryKind, DeliveryState, Instant, TaskId};
 use docket_store::notification::{Delivery, Settled};
 use docket_telemetry::instruments::{Counter, Histogram, Meter};
 use docket_telemetry::{KeyValue, SECONDS};
@@ -21,9 +22,9 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new(meter: &Meter) -> Self {
-        let seconds = |name, description, limits: &[f64]| {
-            let histogram = meter.f64_histogram(name).with_unit("s").with_description(description);
-            histogram.with_boundaries(limits.to_vec()).build()
+        let histogram = |name, description, limits: &[f64]| {
+            let builder = meter.f64_histogram(name).with_unit("s").with_description(description);
+            builder.with_boundaries(limits.to_vec()).build()
         };
         Self {
             deliveries: meter
@@ -31,13 +32,17 @@ impl Metrics {
                 .with_unit("{delivery}")
                 .with_description("Messages that somebody has set about sending, by what became of that")
                 .build(),
-            duration: seconds("docket.delivery.duration", "How long a channel took for a message", &SECONDS),
-            lateness: seconds(
+            duration: histogram(
+                "docket.delivery.duration",
+                "How long a channel took for a message",
+                &SECONDS,
+            ),
+            lateness: histogram(
                 "docket.delivery.lateness",
                 "How long after its moment a reminder was sent; not of those that quiet hours have put off",
                 &SECONDS,
             ),
-            created_to_sent: seconds(
+            created_to_sent: histogram(
                 "docket.task_created_to_sent.duration",
                 "From the creation of a task, as its id tells it (UUID version 7), to the sending of a reminder",
                 &CREATED_TO_SENT,
@@ -97,11 +102,6 @@ fn created(task: TaskId) -> Option<Instant> {
     let id = task.as_uuid();
     let (seconds, nanos) = id.get_timestamp().filter(|_| id.get_version_num() == 7)?.to_unix();
     Instant::from_timestamp(i64::try_from(seconds).ok()?, nanos)
-}
-
-/// Clocks of several machines may differ a little.
-fn seconds(length: TimeDelta) -> f64 {
-    length.to_std().unwrap_or_default().as_secs_f64()
 }
 
 #[cfg(test)]

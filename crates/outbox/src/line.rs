@@ -58,13 +58,13 @@ impl Behind {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use docket_domain::Instant;
     use uuid::Uuid;
 
     use super::*;
 
-    fn event(number: u8, topic: &str, key: &str) -> PendingEvent {
+    pub(crate) fn event(number: u8, topic: &str, key: &str) -> PendingEvent {
         PendingEvent {
             position: i64::from(number),
             id: id(number),

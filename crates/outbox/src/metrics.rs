@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use docket_domain::Instant;
-use docket_domain::source::Clock;
+use docket_domain::source::{Clock, seconds};
 use docket_store::Backlog;
 use docket_store::outbox::PendingEvent;
 use docket_telemetry::instruments::{Counter, Histogram, Meter};
@@ -126,7 +125,7 @@ impl Metrics {
             // One that is published once more is as old as when it happened.
             if event.republish_of.is_none() {
                 let outbox = std::slice::from_ref(&self.outbox);
-                self.insert_to_ack.record(seconds(now, event.time), outbox);
+                self.insert_to_ack.record(seconds(now - event.time), outbox);
             }
         }
         if let Some(backlog) = oldest.filter(|_| oldest_left || (is_guess && latest.is_some())) {
@@ -165,7 +164,7 @@ impl Standing {
     /// The age of what waits longest, in seconds: of an event that is still there it grows whatever the relay does.
     fn oldest_age(&self) -> Option<f64> {
         let backlog = self.lock().backlog?;
-        Some(backlog.oldest.map_or(0.0, |oldest| seconds(self.clock.now(), oldest)))
+        Some(backlog.oldest.map_or(0.0, |oldest| seconds(self.clock.now() - oldest)))
     }
 }
 
@@ -213,20 +212,16 @@ fn told<T>(standing: &Weak<Standing>, figure: impl FnOnce(&Standing) -> Option<T
     figure(&*standing.upgrade()?)
 }
 
-/// A clock that was set back makes nothing younger than new.
-fn seconds(now: Instant, then: Instant) -> f64 {
-    (now - then).to_std().unwrap_or_default().as_secs_f64()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    use docket_domain::{EventId, TimeDelta};
+    use docket_domain::{Instant, TimeDelta};
     use docket_telemetry::{Handle, Identity, Meters};
     use uuid::Uuid;
 
     use super::*;
+    use crate::line;
 
     /// So many seconds after the first event.
     #[derive(Default)]
@@ -238,22 +233,9 @@ mod tests {
         }
     }
 
-    fn event(position: i64) -> PendingEvent {
-        PendingEvent {
-            position,
-            id: EventId::from_uuid(Uuid::from_u128(1)),
-            topic: "t".to_owned(),
-            key: "k".to_owned(),
-            shard: 1,
-            event_type: "com.todo.task.created".to_owned(),
-            source: "docket/tasks".to_owned(),
-            payload: Vec::new(),
-            trace: None,
-            time: Instant::default(),
-            raw: false,
-            handler: None,
-            republish_of: None,
-        }
+    /// The first ones of a key, all at the same moment.
+    fn event(number: u8) -> PendingEvent {
+        line::tests::event(number, "t", "k")
     }
 
     fn shown(meters: &Meters, name: &str) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use docket_domain::source::Clock;
+use docket_domain::source::{Clock, seconds};
 use docket_domain::{Instant, TimeDelta};
 use docket_store::reminders::Figures;
 use docket_telemetry::instruments::{Counter, Gauge, Histogram, Meter};
@@ -89,9 +89,4 @@ fn age(meter: &Meter, clock: Arc<dyn Clock>) -> Arc<Mutex<Option<Option<Instant>
         })
         .build();
     oldest
-}
-
-/// What rings a little early by this clock is not late.
-fn seconds(length: TimeDelta) -> f64 {
-    length.to_std().unwrap_or_default().as_secs_f64()
 }

@@ -90,8 +90,9 @@ impl Shots {
 
     /// Tells once more of what was fired before `before` and has no end, [`BATCH`] at most; answers how many there were.
     pub(crate) async fn tell_again(&self, before: Instant) -> Result<usize, Error> {
-        let told: Result<usize, Error> = self.store.transaction(|tx| Box::pin(self.retell(tx, before))).await;
-        let told = told?;
+        let told: Result<_, Error> = self.store.transaction(|tx| Box::pin(self.retell(tx, before))).await;
+        let (told, spans) = told?;
+        spans.done();
         if told > 0 {
             tracing::warn!(count = told, "nobody told what became of reminders; they are told of again");
             self.store.outbox_appended();
@@ -137,9 +138,9 @@ impl Shots {
         Ok(shot)
     }
 
-    async fn retell(&self, tx: &Tx<'_>, before: Instant) -> Result<usize, Error> {
+    async fn retell(&self, tx: &Tx<'_>, before: Instant) -> Result<(usize, Undecided), Error> {
         let found = tx.reminders_unclosed(before, self.clock.now(), BATCH.into()).await?;
-        let mut spans = Vec::new();
+        let mut spans = Undecided::default();
         let again = |(row, task): &(TaskReminder, TaskSnapshot)| {
             let (span, trace) = trace::tell_again(row, task);
             spans.extend(span);
@@ -148,6 +149,6 @@ impl Shots {
         };
         let events = found.iter().filter_map(again).collect();
         tx.outbox_again(events).await?;
-        Ok(found.len())
+        Ok((found.len(), spans))
     }
 }

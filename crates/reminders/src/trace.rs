@@ -30,52 +30,48 @@ impl Way {
     }
 }
 
-/// Begins the span of firing a row, and answers what the event about it goes on with: the span, or what the row keeps. That
-/// alone when what the row keeps is not recorded.
-pub(crate) fn fire(
-    row: &TaskReminder,
-    task: &TaskSnapshot,
-    id: ReminderId,
-    way: Way,
-    now: Instant,
-) -> (Option<Span>, Option<Trace>) {
-    let kept = task.trace.clone();
-    let is_recorded = |trace: &&Trace| TraceContext::says_sampled(&trace.parent);
-    let Some(because) = kept.as_ref().filter(is_recorded).map(Trace::context) else {
-        return (None, kept);
-    };
-    let span = tracing::info_span!(
-        parent: None,
-        "fire reminder",
-        otel.kind = "consumer",
-        docket.task.id = %row.task_id,
-        docket.reminder.id = %id,
-        docket.reminder.number = row.number.get(),
-        docket.way = way.name(),
-        docket.lateness_ms = (now - row.remind_at).num_milliseconds(),
-    );
-    begin_trace(&span, [&because]);
-    let own = context_of(&span);
-    let trace = if own.is_sampled() { Trace::of(own) } else { kept };
-    (Some(span), trace)
+/// A span, where there is one, and what the event that is written in it goes on with.
+type Begun = (Option<Span>, Option<Trace>);
+
+/// Begins the span of firing a row.
+pub(crate) fn fire(row: &TaskReminder, task: &TaskSnapshot, id: ReminderId, way: Way, now: Instant) -> Begun {
+    begin(task, || {
+        tracing::info_span!(
+            parent: None,
+            "fire reminder",
+            otel.kind = "consumer",
+            docket.task.id = %row.task_id,
+            docket.reminder.id = %id,
+            docket.reminder.number = row.number.get(),
+            docket.way = way.name(),
+            docket.lateness_ms = (now - row.remind_at).num_milliseconds(),
+        )
+    })
 }
 
-/// Begins the span of telling once more of a firing whose end nobody has told, and answers what the event goes on with: as
-/// [`fire`] does.
-pub(crate) fn tell_again(row: &TaskReminder, task: &TaskSnapshot) -> (Option<Span>, Option<Trace>) {
+/// Begins the span of telling once more of a firing whose end nobody has told.
+pub(crate) fn tell_again(row: &TaskReminder, task: &TaskSnapshot) -> Begun {
+    begin(task, || {
+        tracing::info_span!(
+            parent: None,
+            "tell reminder again",
+            otel.kind = "producer",
+            docket.task.id = %row.task_id,
+            docket.reminder.id = row.firing.map(|firing| tracing::field::display(firing.id)),
+            docket.reminder.number = row.number.get(),
+        )
+    })
+}
+
+/// Begins a trace that is linked to the one which the row keeps. Where nobody records that, there is no span, and the event
+/// goes on with what the row keeps.
+fn begin(task: &TaskSnapshot, span: impl FnOnce() -> Span) -> Begun {
     let kept = task.trace.clone();
     let is_recorded = |trace: &&Trace| TraceContext::says_sampled(&trace.parent);
     let Some(because) = kept.as_ref().filter(is_recorded).map(Trace::context) else {
         return (None, kept);
     };
-    let span = tracing::info_span!(
-        parent: None,
-        "tell reminder again",
-        otel.kind = "producer",
-        docket.task.id = %row.task_id,
-        docket.reminder.id = row.firing.map(|firing| tracing::field::display(firing.id)),
-        docket.reminder.number = row.number.get(),
-    );
+    let span = span();
     begin_trace(&span, [&because]);
     let own = context_of(&span);
     let trace = if own.is_sampled() { Trace::of(own) } else { kept };

@@ -11,7 +11,7 @@ use prost_types::FileDescriptorSet;
 use tonic::Code;
 
 use crate::caller::Port;
-use crate::trace::code_name;
+use crate::trace::{code_name, is_own_fault};
 
 /// Stands for the names that a client made up: whoever counts by method must not be flooded with them.
 pub(crate) const OTHER: &str = "_OTHER";
@@ -74,9 +74,13 @@ impl Metrics {
             Some(known) => KeyValue::new("rpc.method", known.clone()),
             None => KeyValue::new("rpc.method", OTHER),
         };
-        let code = KeyValue::new("rpc.response.status_code", code_name(code));
+        let name = KeyValue::new("rpc.response.status_code", code_name(code));
         let system = KeyValue::new("rpc.system.name", "grpc");
-        self.duration.record(took.as_secs_f64(), &[system, method, code, port_of(port)]);
+        let mut attributes = vec![system, method, name, port_of(port)];
+        if is_own_fault(code) {
+            attributes.push(KeyValue::new("error.type", code_name(code)));
+        }
+        self.duration.record(took.as_secs_f64(), &attributes);
     }
 }
 

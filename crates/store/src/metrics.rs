@@ -62,27 +62,32 @@ pub(crate) struct Pool {
 pub(crate) type Pools = Arc<Vec<Pool>>;
 
 /// How a pool is doing.
-struct Use {
+pub(crate) struct Use {
     idle: i64,
     used: i64,
     max: i64,
 }
 
-impl Pool {
-    fn used(&self) -> Use {
-        let (size, idle, max) = match self.connections.get_database_backend() {
+impl Use {
+    pub(crate) fn of(connections: &DatabaseConnection) -> Self {
+        let (size, idle, max) = match connections.get_database_backend() {
             DbBackend::Postgres => {
-                let pool = self.connections.get_postgres_connection_pool();
+                let pool = connections.get_postgres_connection_pool();
                 (pool.size(), pool.num_idle(), pool.options().get_max_connections())
             }
             _ => {
-                let pool = self.connections.get_sqlite_connection_pool();
+                let pool = connections.get_sqlite_connection_pool();
                 (pool.size(), pool.num_idle(), pool.options().get_max_connections())
             }
         };
         let (size, idle) = (i64::from(size), count(idle));
         // They are read one after the other.
-        Use { idle, used: (size - idle).max(0), max: i64::from(max) }
+        Self { idle, used: (size - idle).max(0), max: i64::from(max) }
+    }
+
+    /// Whether whoever comes now has to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.idle == 0 && self.used >= self.max
     }
 }
 
@@ -115,7 +120,7 @@ pub(crate) fn observe(pools: &Pools, meter: &Meter) {
 
 fn each(pools: &Weak<Vec<Pool>>, tell: impl Fn(&KeyValue, Use)) {
     for pool in pools.upgrade().iter().flat_map(|pools| pools.iter()) {
-        tell(&KeyValue::new("db.client.connection.pool.name", pool.name.clone()), pool.used());
+        tell(&KeyValue::new("db.client.connection.pool.name", pool.name.clone()), Use::of(&pool.connections));
     }
 }
 

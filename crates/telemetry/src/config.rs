@@ -69,15 +69,11 @@ impl Config {
     /// `OTEL_TRACES_EXPORTER=none` and `OTEL_METRICS_EXPORTER=none` end one of the two, and `OTEL_SDK_DISABLED=true` both.
     pub fn or_environment(self, variable: impl Fn(&str) -> Option<String>) -> Self {
         let set = |name: &str| variable(name).filter(|text| !text.is_empty());
-        let endpoint = [
-            "OTEL_EXPORTER_OTLP_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
-            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
-        ];
         let disabled = set("OTEL_SDK_DISABLED").is_some_and(|text| text.eq_ignore_ascii_case("true"));
         let export = match () {
             () if disabled => Export::None,
-            () if endpoint.into_iter().any(|name| set(name).is_some()) => Export::Direct,
+            // That of one signal alone says nothing of the other: who has it also says `direct`.
+            () if set("OTEL_EXPORTER_OTLP_ENDPOINT").is_some() => Export::Direct,
             () => self.export,
         };
         let none = |name: &str| set(name).is_some_and(|text| text.eq_ignore_ascii_case("none"));
@@ -125,6 +121,11 @@ mod tests {
         check(Export::Sidecar, &[("OTEL_EXPORTER_OTLP_ENDPOINT", "")], Export::Sidecar);
         check(Export::None, &[endpoint], Export::Direct);
         check(Export::Sidecar, &[endpoint], Export::Direct);
+        check(
+            Export::Sidecar,
+            &[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://127.0.0.1:1")],
+            Export::Sidecar,
+        );
         check(Export::Sidecar, &[endpoint, ("OTEL_SDK_DISABLED", "TRUE")], Export::None);
         check(Export::Sidecar, &[("OTEL_SDK_DISABLED", "false")], Export::Sidecar);
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::Counter;
-use opentelemetry_otlp::{MetricExporter, WithExportConfig as _, WithTonicConfig as _};
+use opentelemetry_otlp::{MetricExporter, WithExportConfig, WithTonicConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::metrics::Temporality;
@@ -58,27 +58,26 @@ impl Way {
     }
 
     pub(crate) fn spans(&self) -> Result<Option<opentelemetry_otlp::SpanExporter>, Error> {
-        let builder = opentelemetry_otlp::SpanExporter::builder().with_tonic();
-        let builder = match self {
-            Self::None => return Ok(None),
-            Self::Direct => builder,
-            Self::Sidecar(channel, metadata) => {
-                builder.with_channel(channel.clone()).with_metadata(metadata.clone()).with_timeout(TIMEOUT)
-            }
-        };
-        builder.build().map(Some).map_err(|error| Error::Export(Box::new(error)))
+        let builder = self.lead(opentelemetry_otlp::SpanExporter::builder().with_tonic());
+        let exporter = builder.map(|builder| builder.build()).transpose();
+        exporter.map_err(|error| Error::Export(Box::new(error)))
     }
 
     pub(crate) fn figures(&self) -> Result<Option<MetricExporter>, Error> {
-        let builder = MetricExporter::builder().with_tonic();
-        let builder = match self {
-            Self::None => return Ok(None),
-            Self::Direct => builder,
-            Self::Sidecar(channel, metadata) => {
-                builder.with_channel(channel.clone()).with_metadata(metadata.clone()).with_timeout(TIMEOUT)
-            }
-        };
-        builder.build().map(Some).map_err(|error| Error::Export(Box::new(error)))
+        let builder = self.lead(MetricExporter::builder().with_tonic());
+        let exporter = builder.map(|builder| builder.build()).transpose();
+        exporter.map_err(|error| Error::Export(Box::new(error)))
+    }
+
+    /// Leads an exporter this way, if there is one.
+    fn lead<B: WithTonicConfig + WithExportConfig>(&self, builder: B) -> Option<B> {
+        match self {
+            Self::None => None,
+            Self::Direct => Some(builder),
+            Self::Sidecar(channel, metadata) => Some(
+                builder.with_channel(channel.clone()).with_metadata(metadata.clone()).with_timeout(TIMEOUT),
+            ),
+        }
     }
 }
 

@@ -56,9 +56,14 @@ impl Meters {
     }
 }
 
-/// Sends figures from time to time, in a thread of its own.
+/// Sends figures from time to time, in a thread of its own. How often, `OTEL_METRIC_EXPORT_INTERVAL` says before anybody else:
+/// the SDK reads it where it is told nothing.
 pub(crate) fn reader<E: PushMetricExporter>(exporter: E, interval: Duration) -> PeriodicReader<E> {
-    PeriodicReader::builder(exporter).with_interval(interval).build()
+    let builder = PeriodicReader::builder(exporter);
+    match std::env::var_os("OTEL_METRIC_EXPORT_INTERVAL") {
+        Some(_) => builder.build(),
+        None => builder.with_interval(interval).build(),
+    }
 }
 
 /// Makes instruments that nobody reads.

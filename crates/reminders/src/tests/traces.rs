@@ -92,6 +92,27 @@ async fn each_reminder_that_the_loop_finds_has_a_trace_and_finding_none_has_none
 }
 
 #[tokio::test]
+async fn what_is_told_again_has_a_trace_of_its_own_that_is_linked_to_that_of_its_task() {
+    let (recorder, _guard) = Recorder::start();
+    let mut world = World::new().await;
+    world.task(due_in(0)).await;
+    world.turn().await;
+    world.clock.pass(21_601);
+    world.turn().await;
+    let spans = recorder.spans();
+    let [fire, again] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!(
+        (fire.name.as_ref(), again.name.as_ref(), &again.status),
+        ("fire reminder", "tell reminder again", &Status::Unset)
+    );
+    let links: Vec<_> = again.links.iter().map(|link| link.span_context.trace_id().to_string()).collect();
+    assert_eq!((links, again.parent_span_id), (vec![TASK.to_owned()], SpanId::INVALID));
+    let own = (again.span_context.trace_id().to_string(), again.span_context.span_id().to_string());
+    assert_ne!(own.0, fire.span_context.trace_id().to_string());
+    assert_eq!(told(&world, "reminders").await, (own.0, own.1, "01".to_owned()));
+}
+
+#[tokio::test]
 async fn what_nobody_records_goes_on_as_the_row_keeps_it() {
     let (recorder, _guard) = Recorder::start();
     let mut world = World::new().await;

@@ -208,6 +208,8 @@ async fn calls_are_counted_by_method_and_end_and_what_a_client_makes_up_is_one_m
     until("all are counted", || count("_OTHER", "UNIMPLEMENTED").as_deref() == Some("2")).await;
     assert_eq!(count(METHOD, "OK").as_deref(), Some("2"));
     assert_eq!(count(METHOD, "INTERNAL").as_deref(), Some("1"));
+    assert_eq!(figure(&meters, DURATION, &["error_type=\"INTERNAL\""]).as_deref(), Some("1"));
+    assert_eq!(figure(&meters, DURATION, &["status_code=\"OK\"", "error_type"]), None);
     let text = meters.render().unwrap();
     let all = text.lines().filter(|line| line.starts_with(DURATION)).count();
     assert_eq!(all, 3, "neither probes nor callbacks: {text}");

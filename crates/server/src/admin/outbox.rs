@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use docket_domain::source::Clock;
+use docket_domain::source::{Clock, seconds};
 use docket_outbox::{Parked, Relay, Status};
 use docket_store::Store;
 use serde::Serialize;
@@ -104,10 +104,7 @@ impl Outbox {
             Ok(Ok(backlog)) => Waiting::Told {
                 pending: backlog.events.min(MOST),
                 more: backlog.events > MOST,
-                // A clock that was set back makes nothing younger than new.
-                oldest_age_seconds: backlog
-                    .oldest
-                    .map(|time| (self.clock.now() - time).to_std().unwrap_or_default().as_secs_f64()),
+                oldest_age_seconds: backlog.oldest.map(|time| seconds(self.clock.now() - time)),
             },
             Ok(Err(error)) => Waiting::Unknown { error: docket_sidecar::causes(&error) },
             Err(_elapsed) => Waiting::Unknown { error: format!("no answer within {PATIENCE:?}") },

@@ -99,11 +99,10 @@ impl Readiness {
                 stores.push(store);
             }
         }
-        let answers: Vec<Option<String>> = join_all(stores.iter().map(|store| silence(store))).await;
+        let answers: Vec<Dependency> = join_all(stores.iter().map(|store| database(store))).await;
         let of = |store: &Store| stores.iter().position(|known| known.is_same(store));
-        let answer = |store: &Store| of(store).and_then(|place| answers[place].clone());
-        let told = self.databases.iter().map(|(schema, store)| {
-            (format!("database.{}", schema.name()), Dependency::new(true, answer(store)))
+        let told = self.databases.iter().filter_map(|(schema, store)| {
+            Some((format!("database.{}", schema.name()), answers[of(store)?].clone()))
         });
         let told: Dependencies = told.collect();
         *asked = Some((Instant::now(), told.clone()));
@@ -111,11 +110,14 @@ impl Readiness {
     }
 }
 
-/// Why a database does not answer, if it does not.
-async fn silence(store: &Store) -> Option<String> {
-    match timeout(PATIENCE, store.ping()).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(docket_sidecar::causes(&error)),
-        Err(_elapsed) => Some(format!("no answer within {PATIENCE:?}")),
-    }
+/// Whether a database answers. Where calls have all of its connections, they are being served, if slowly: a replica that went
+/// out of service then would leave its calls to others that are no better off.
+async fn database(store: &Store) -> Dependency {
+    let reason = match timeout(PATIENCE, store.ping()).await {
+        Ok(Ok(())) => return Dependency::new(true, None),
+        _ if store.is_busy() => return Dependency::new(false, Some("all connections are in use".to_owned())),
+        Ok(Err(error)) => docket_sidecar::causes(&error),
+        Err(_elapsed) => format!("no answer within {PATIENCE:?}"),
+    };
+    Dependency::new(true, Some(reason))
 }

@@ -73,6 +73,18 @@ async fn a_database_that_is_away_is_told_with_its_reason() {
 }
 
 #[tokio::test]
+async fn a_database_whose_connections_are_all_in_use_is_told_and_stops_nobody() {
+    let port = Port::start().await;
+    let store = port.stores.of(Schema::Tasks);
+    // In memory there is one.
+    let told: Result<_, docket_store::Error> =
+        store.transaction(|_| Box::pin(async { Ok(port.ready().await) })).await;
+    let (code, told) = told.unwrap();
+    let database = json!({ "ok": false, "required": false, "reason": "all connections are in use" });
+    assert_eq!((code, &told["dependencies"]["database.tasks"]), (200, &database), "{told}");
+}
+
+#[tokio::test]
 async fn where_somebody_else_logs_nothing_is_changed() {
     let port = Port::start().await;
     let answer = http::exchange(port.address, "PUT", "/debug/log", &[], "debug").await.unwrap();

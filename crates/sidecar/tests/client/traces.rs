@@ -159,6 +159,18 @@ async fn the_span_of_a_call_says_why_it_failed() {
 }
 
 #[tokio::test]
+async fn the_span_of_a_call_that_is_given_up_says_so() {
+    let (recorder, _guard) = Recorder::start();
+    let (client, _) = start(Answer::Silence, 60_000).await;
+    let given_up = tokio::time::timeout(Duration::from_millis(50), invoke(&client, Some(context(PARENT))));
+    given_up.await.unwrap_err();
+    let spans = recorder.spans();
+    let [call] = &spans[..] else { panic!("{spans:?}") };
+    assert_eq!(attribute(call, "rpc.response.status_code"), "CANCELLED");
+    assert_eq!(call.status, Status::error("CANCELLED"));
+}
+
+#[tokio::test]
 async fn what_is_not_recorded_goes_on_all_the_same() {
     let recorder = Recorder::start();
     let (client, asked) = start(Answer::Yes, 5000).await;
