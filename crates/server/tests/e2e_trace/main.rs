@@ -8,5 +8,6 @@ mod idle;
 mod outage;
 mod reminder;
 mod site;
+mod variables;
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
