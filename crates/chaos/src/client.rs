@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use docket_proto::v1;
 use docket_proto::v1::recurrence::Pattern;
-use docket_testkit::history::{Asked, Method, Outcome, Recorder, Shows};
+use docket_testkit::history::{Asked, Method, Recorder, Shows};
 use docket_testkit::{User, once, repeating};
 use pbjson_types::FieldMask;
 use tokio::sync::watch;
@@ -14,14 +14,11 @@ use tonic::metadata::MetadataValue;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
+use crate::manner::Manner;
 use crate::wish::{Want, Wish, Wishes};
 
 /// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// How long it waits before it tries again: twice as long every further time, up to a limit.
-const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How many tasks of a user everybody works on, and how many are known at most.
 const HOT: usize = 3;
@@ -47,11 +44,12 @@ pub(crate) struct Client {
     number: usize,
     recorder: Arc<Recorder>,
     accounts: Arc<[Account]>,
+    manner: Manner,
     over: watch::Receiver<bool>,
 }
 
 impl Account {
-    /// A user at each replica.
+    /// A user at each replica, or by each connection.
     pub(crate) fn new(name: &str, replicas: Vec<User>) -> Self {
         Self { name: name.to_owned(), replicas, tasks: Mutex::default() }
     }
@@ -98,9 +96,10 @@ impl Client {
         number: usize,
         recorder: Arc<Recorder>,
         accounts: Arc<[Account]>,
+        manner: Manner,
         over: watch::Receiver<bool>,
     ) -> Self {
-        Self { number, recorder, accounts, over }
+        Self { number, recorder, accounts, manner, over }
     }
 
     /// Works.
@@ -216,9 +215,9 @@ impl Client {
     async fn get(&self, account: &Account, wish: &Wish, task_id: &str) -> Option<v1::Task> {
         let request = v1::GetTaskRequest { task_id: task_id.to_owned() };
         let asked = self.asked(account, None, Method::Read, id_of(task_id));
-        let user = self.replica(account, wish.task);
-        let answer = async { user.tasks().get_task(patient(request)).await };
-        learn(account, self.recorder.call(asked, answer).await.ok())
+        let answer = self
+            .read(account, wish, asked, async |user| user.tasks().get_task(patient(request.clone())).await);
+        learn(account, answer.await)
     }
 
     async fn list(&self, account: &Account, wish: &Wish) -> Option<v1::Task> {
@@ -229,10 +228,9 @@ impl Client {
             ..v1::ListTasksRequest::default()
         };
         let asked = self.asked(account, None, Method::Read, None);
-        let user = self.replica(account, wish.task);
-        let answer = async { user.tasks().list_tasks(patient(request)).await };
-        let page = self.recorder.call(asked, answer).await.ok()?;
-        page.tasks.into_iter().fold(None, |_, task| learn(account, Some(task)))
+        let answer = self
+            .read(account, wish, asked, async |user| user.tasks().list_tasks(patient(request.clone())).await);
+        answer.await?.tasks.into_iter().fold(None, |_, task| learn(account, Some(task)))
     }
 
     async fn story(&self, account: &Account, wish: &Wish, task_id: &str) -> Option<v1::Task> {
@@ -241,10 +239,26 @@ impl Client {
             ..v1::ListAuditEntriesRequest::default()
         };
         let asked = self.asked(account, None, Method::Story, id_of(task_id));
-        let user = self.replica(account, wish.task);
-        let answer = async { user.audit().list_audit_entries(patient(request)).await };
+        let answer = self.read(account, wish, asked, async |user| {
+            user.audit().list_audit_entries(patient(request.clone())).await
+        });
         // What it shows is judged afterwards.
-        self.recorder.call(asked, answer).await.ok().and(None)
+        answer.await.and(None)
+    }
+
+    /// Asks for what changes nothing.
+    async fn read<A: Shows>(
+        &self,
+        account: &Account,
+        wish: &Wish,
+        asked: Asked,
+        ask: impl AsyncFn(&User) -> Result<Response<A>, Status>,
+    ) -> Option<A> {
+        let once = async |attempt: usize| {
+            let user = self.replica(account, wish.task.wrapping_add(attempt));
+            self.recorder.call(asked.clone(), ask(user)).await
+        };
+        self.manner.read(once).await
     }
 
     /// Asks for a change, and again while nobody can say whether it took place, at another replica each time; sometimes
@@ -264,23 +278,12 @@ impl Client {
             let request = traced(patient(question.clone()), wish.request);
             self.recorder.call(asked, ask(user, request)).await
         };
-        let mut pause = PAUSE;
-        for attempt in 0..=wish.retries {
-            match once(attempt).await {
-                Ok(answer) => {
-                    if wish.again {
-                        // Whether this answer is the first one is judged afterwards.
-                        drop(once(attempt + 1).await);
-                    }
-                    return Some(answer);
-                }
-                Err(status) if matches!(Outcome::of(&status), Outcome::Fail(_)) => return None,
-                Err(_unclear) => {}
-            }
-            tokio::time::sleep(pause).await;
-            pause = LONGEST_PAUSE.min(2 * pause);
+        let answer = self.manner.change(wish.retries, &once).await;
+        if answer.is_some() && wish.again {
+            // Whether this answer is the first one is judged afterwards.
+            drop(self.manner.change(0, &once).await);
         }
-        None
+        answer
     }
 
     fn asked(&self, account: &Account, request: Option<Uuid>, method: Method, task: Option<Uuid>) -> Asked {

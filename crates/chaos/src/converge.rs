@@ -6,11 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::poison;
-use crate::world::World;
-
-/// How often it is asked.
-const INTERVAL: Duration = Duration::from_millis(200);
+use crate::ground::Ground;
 
 /// Completed tasks that wait for their next occurrence.
 const OWED: &str = "SELECT count(*) FROM tasks.tasks
@@ -28,9 +24,9 @@ pub struct Convergence {
 }
 
 /// Waits until everything is in order, for as long as `limit` after everything is up.
-pub(crate) async fn converge(world: &mut World, limit: Duration) -> Convergence {
+pub(crate) async fn converge(ground: &mut impl Ground, limit: Duration) -> Convergence {
     let mut convergence = Convergence::default();
-    match world.up(2 * limit).await {
+    match ground.up(2 * limit).await {
         Ok(took) => convergence.up = Some(took.as_secs_f64()),
         Err(down) => {
             convergence.last = format!("not up: {down}");
@@ -39,8 +35,8 @@ pub(crate) async fn converge(world: &mut World, limit: Duration) -> Convergence 
     }
     let start = Instant::now();
     while start.elapsed() < limit {
-        world.revive();
-        match timeout(limit, open_ends(world)).await {
+        ground.revive();
+        match timeout(limit, open_ends(ground)).await {
             Ok(Ok(())) => {
                 convergence.converged = Some(start.elapsed().as_secs_f64());
                 convergence.last.clear();
@@ -49,16 +45,14 @@ pub(crate) async fn converge(world: &mut World, limit: Duration) -> Convergence 
             Ok(Err(last)) => convergence.last = last,
             Err(_elapsed) => convergence.last = "nobody answers".to_owned(),
         }
-        sleep(INTERVAL).await;
+        sleep(4 * ground.interval()).await;
     }
     convergence
 }
 
-async fn open_ends(world: &World) -> Result<(), String> {
-    let planted =
-        poison::planted(&world.kafka, world.fleet.topic()).await.map_err(|error| error.to_string())?;
-    world.fleet.unsettled(&world.kafka, planted.letters).await?;
-    let client = docket_testkit::postgres::connect(&world.database.superuser_url()).await?;
+async fn open_ends(ground: &impl Ground) -> Result<(), String> {
+    ground.settled().await?;
+    let client = ground.database().await?;
     let owed = client.query_one(OWED, &[]).await.map_err(|error| format!("{error:?}"))?;
     match owed.get::<_, i64>(0) {
         0 => Ok(()),

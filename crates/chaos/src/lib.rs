@@ -1,9 +1,15 @@
 //! Breaks everything around Docket while clients work, and judges what is left.
 #![doc = include_str!("../README.md")]
+// For the types of futures of clients inside those of faults.
+#![recursion_limit = "256"]
 
 mod client;
+pub mod cluster;
 mod converge;
+mod crew;
 mod evidence;
+mod ground;
+mod manner;
 mod nemesis;
 mod options;
 mod plan;
@@ -11,6 +17,7 @@ mod poison;
 mod probe;
 mod report;
 mod run;
+mod tally;
 mod wish;
 mod world;
 
@@ -20,3 +27,4 @@ pub use options::Options;
 pub use plan::{Kind, Network, Plan, Scope, Step, Strike};
 pub use report::{Found, Report};
 pub use run::run;
+pub use tally::Act;

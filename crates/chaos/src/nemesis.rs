@@ -6,6 +6,7 @@ use docket_testkit::{Member, Proxy, Shutdown, Signal, Way};
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
+use crate::ground::Ground as _;
 use crate::plan::{Kind, Network, Plan, Step, Strike};
 use crate::poison;
 use crate::probe::Probe;
@@ -27,8 +28,8 @@ const FAILING_HANDLERS: &str = "audit-error=40%return;recurrence-error=40%return
 /// A fault that has struck.
 #[derive(Clone, Debug, Serialize)]
 pub struct Struck {
-    /// What struck.
-    pub fault: Kind,
+    /// What struck, by its name.
+    pub fault: String,
     /// Whom, and how.
     pub what: String,
     /// When, in seconds since the faults began.
@@ -75,7 +76,7 @@ pub(crate) async fn rage(world: &mut World, plan: Plan, probe: &mut Probe, safet
         let recovered = recover(world, probe, &step, &mut deeds).await;
         for (fault, what) in whats {
             let (at, lasted) = (at.as_secs_f64(), lasted.as_secs_f64());
-            deeds.struck.push(Struck { fault, what, at, lasted, recovered });
+            deeds.struck.push(Struck { fault: fault.name(), what, at, lasted, recovered });
         }
     }
     deeds

@@ -10,14 +10,11 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::client::Client;
+use crate::ground::Ground;
 use crate::wish::{Want, Wish};
-use crate::world::World;
 
 /// How many tasks: enough for every partition of the topic, and for relays of every replica.
 const TASKS: usize = 8;
-
-/// How often it is asked whether everything is there.
-const INTERVAL: Duration = Duration::from_millis(50);
 
 /// How often a call is repeated.
 const RETRIES: usize = 8;
@@ -41,7 +38,7 @@ impl Probe {
     }
 
     /// Waits until everything works, or says what does not.
-    pub(crate) async fn works(&mut self, world: &World, limit: Duration) -> Result<(), String> {
+    pub(crate) async fn works(&mut self, ground: &impl Ground, limit: Duration) -> Result<(), String> {
         let start = Instant::now();
         let wishes: Vec<[Wish; 2]> =
             (0..TASKS).map(|_| [self.wish(Want::Create), self.wish(Want::Complete)]).collect();
@@ -53,7 +50,7 @@ impl Probe {
         }
         let mut last = "nobody answers".to_owned();
         while start.elapsed() < limit {
-            match timeout(limit, there(world, &completed)).await {
+            match timeout(limit, there(ground, &completed)).await {
                 Ok(Ok([told, followed])) if told == TASKS && followed == TASKS => return Ok(()),
                 Ok(Ok([told, followed])) => {
                     last = format!(
@@ -63,7 +60,7 @@ impl Probe {
                 Ok(Err(error)) => last = error,
                 Err(_elapsed) => {}
             }
-            sleep(INTERVAL).await;
+            sleep(ground.interval()).await;
         }
         Err(last)
     }
@@ -89,8 +86,8 @@ impl Probe {
     }
 }
 
-async fn there(world: &World, tasks: &[String]) -> Result<[usize; 2], String> {
-    let client = docket_testkit::postgres::connect(&world.database.superuser_url()).await?;
+async fn there(ground: &impl Ground, tasks: &[String]) -> Result<[usize; 2], String> {
+    let client = ground.database().await?;
     let row = client.query_one(THERE, &[&tasks]).await.map_err(|error| format!("{error:?}"))?;
     let [told, followed]: [i64; 2] = [row.get(0), row.get(1)];
     Ok([told, followed].map(|count| usize::try_from(count).unwrap_or_default()))

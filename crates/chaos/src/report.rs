@@ -2,31 +2,34 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::{Context as _, Result};
 use docket_testkit::history::{Anomaly, Call, History, Outcome, by_partition};
 use serde::Serialize;
 
 use crate::converge::Convergence;
 use crate::nemesis::Struck;
-use crate::options::Options;
-use crate::plan::Kind;
+use crate::tally::Act;
 
 /// How many anomalies are shown; all of them are counted and written.
 const SHOWN: usize = 40;
 
 /// What came of a run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Report {
     /// What it was told.
-    pub options: Options,
+    pub options: serde_json::Value,
     /// Calls by method and outcome, where errors are counted by their reason.
     pub calls: BTreeMap<String, BTreeMap<String, u64>>,
     /// What was left where.
     pub left: BTreeMap<&'static str, usize>,
     /// What struck, in its order.
     pub struck: Vec<Struck>,
-    /// How often a process had ended by itself and was started again.
+    /// What it took clients, fault by fault, where they ask as documented and in no other way.
+    pub acts: Vec<Act>,
+    /// How often a process had ended and was started again by its orchestrator.
     pub revived: u64,
     /// How everything came to be in order at the end.
     pub convergence: Convergence,
@@ -34,6 +37,8 @@ pub struct Report {
     pub anomalies: Vec<Found>,
     /// What else should not have been.
     pub complaints: Vec<String>,
+    /// What else there is to know.
+    pub notes: Vec<String>,
     /// Where the logs of a failed run are.
     pub logs: Option<PathBuf>,
 }
@@ -62,15 +67,17 @@ impl From<&Anomaly> for Found {
 impl Report {
     /// Whether everything was as it should be.
     pub fn is_clean(&self) -> bool {
-        self.anomalies.is_empty() && self.complaints.is_empty() && self.convergence.converged.is_some()
+        let failed = self.acts.iter().any(|act| act.failures() > 0);
+        let wrong = failed || !self.anomalies.is_empty() || !self.complaints.is_empty();
+        !wrong && self.convergence.converged.is_some()
     }
 
     /// How often each fault struck, how often somebody waited until everything worked again, and how many seconds that
     /// took at most.
-    fn faults(&self) -> BTreeMap<Kind, (usize, usize, f64)> {
-        let mut faults: BTreeMap<Kind, (usize, usize, f64)> = BTreeMap::new();
+    fn faults(&self) -> BTreeMap<&str, (usize, usize, f64)> {
+        let mut faults: BTreeMap<&str, (usize, usize, f64)> = BTreeMap::new();
         for struck in &self.struck {
-            let (count, waited, slowest) = faults.entry(struck.fault).or_default();
+            let (count, waited, slowest) = faults.entry(&struck.fault).or_default();
             *count += 1;
             if let Some(recovered) = struck.recovered {
                 *waited += 1;
@@ -78,6 +85,61 @@ impl Report {
             }
         }
         faults
+    }
+
+    /// What it took clients.
+    fn took(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        if self.acts.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "What it took: calls, those of them that were repeated, the slowest; how often, and why"
+        )?;
+        for act in self.acts.iter().filter(|act| act.calls > 0) {
+            let Act { name, calls, delayed, slowest, .. } = act;
+            write!(out, "    {name:<19} {calls:>7} {delayed:>5} {slowest:>6.1} s")?;
+            for (reason, count) in &act.repeated {
+                write!(out, "  {count} {reason}")?;
+            }
+            for (reason, count) in &act.failed {
+                write!(out, "  {count} FAILED: {reason}")?;
+            }
+            writeln!(out)?;
+        }
+        let (calls, failed): (u64, u64) = self
+            .acts
+            .iter()
+            .fold((0, 0), |(calls, failed), act| (calls + act.calls, failed + act.failures()));
+        writeln!(out, "    {calls} calls, of which {failed} failed")
+    }
+
+    /// Writes it; and when something was wrong, the logs of all processes and what is known of each anomaly.
+    pub(crate) fn write(
+        &mut self,
+        folder: &Path,
+        seed: u64,
+        logs: &[(String, String)],
+        proof: &str,
+    ) -> Result<()> {
+        let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let name = format!("{seed}-{time}");
+        std::fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
+        let file = folder.join(format!("{name}.json"));
+        if !self.is_clean() {
+            let place = folder.join(&name);
+            std::fs::create_dir_all(&place).with_context(|| format!("{} cannot be made", place.display()))?;
+            for (process, text) in logs {
+                std::fs::write(place.join(format!("{process}.log")), text)
+                    .context("a log cannot be written")?;
+            }
+            std::fs::write(place.join("evidence.txt"), proof).context("the evidence cannot be written")?;
+            self.logs = Some(place);
+        }
+        let json = serde_json::to_string_pretty(self).context("a report is JSON")?;
+        std::fs::write(&file, json).with_context(|| format!("{} cannot be written", file.display()))?;
+        eprintln!("    {}", file.display());
+        Ok(())
     }
 
     fn slowest(&self) -> Option<&Struck> {
@@ -131,12 +193,17 @@ impl Display for Report {
         }
         writeln!(out, "Faults: count, and the slowest of so many recoveries")?;
         for (fault, (count, waited, slowest)) in self.faults() {
-            writeln!(out, "    {:<19} {count:>4} {slowest:>7.1} s of {waited}", fault.name())?;
+            writeln!(out, "    {fault:<19} {count:>4} {slowest:>7.1} s of {waited}")?;
         }
         if let Some(Struck { what, at, recovered: Some(recovered), .. }) = self.slowest() {
             writeln!(out, "    slowest: {recovered:.1} s after {what} at {at:.1} s")?;
         }
-        writeln!(out, "    {} processes had ended by themselves, and were started again", self.revived)?;
+        writeln!(
+            out,
+            "    {} processes had ended, and were started again by their orchestrator",
+            self.revived
+        )?;
+        self.took(out)?;
         let Convergence { up, converged, last } = &self.convergence;
         match (up, converged) {
             (Some(up), Some(converged)) => {
@@ -150,6 +217,9 @@ impl Display for Report {
         }
         for complaint in &self.complaints {
             writeln!(out, "    complaint: {complaint}")?;
+        }
+        for note in &self.notes {
+            writeln!(out, "    {note}")?;
         }
         if let Some(logs) = &self.logs {
             writeln!(out, "Logs and evidence: {}", logs.display())?;
@@ -167,23 +237,27 @@ mod tests {
 
     use super::*;
 
+    fn act(failed: u64) -> Act {
+        let failed = (failed > 0).then(|| ("INTERNAL".to_owned(), failed)).into_iter().collect();
+        let repeated = [("SHUTTING_DOWN".to_owned(), 3)].into();
+        Act { name: "roll-tasks".to_owned(), calls: 40, delayed: 2, repeated, failed, slowest: 1.26 }
+    }
+
     fn report() -> Report {
-        let struck = |fault, recovered| Struck { fault, what: fault.name(), at: 1.0, lasted: 2.0, recovered };
+        let struck = |fault: &str, recovered| {
+            let (fault, what) = (fault.to_owned(), fault.to_owned());
+            Struck { fault, what, at: 1.0, lasted: 2.0, recovered }
+        };
         Report {
-            options: Options::new(7, Duration::from_secs(60), PathBuf::from("docket")),
-            calls: BTreeMap::new(),
-            left: BTreeMap::new(),
             struck: vec![
-                struck(Kind::KillApp, Some(3.0)),
-                struck(Kind::KillApp, Some(4.5)),
-                struck(Kind::KillApp, None),
-                struck(Kind::PauseBroker, Some(1.0)),
+                struck("kill-app", Some(3.0)),
+                struck("kill-app", Some(4.5)),
+                struck("kill-app", None),
+                struck("pause-broker", Some(1.0)),
             ],
-            revived: 0,
+            acts: vec![act(0)],
             convergence: Convergence { up: Some(0.5), converged: Some(2.5), last: String::new() },
-            anomalies: Vec::new(),
-            complaints: Vec::new(),
-            logs: None,
+            ..Report::default()
         }
     }
 
@@ -198,6 +272,7 @@ mod tests {
         let wrong = [
             Report { anomalies: vec![Found::from(&anomaly)], ..report() },
             Report { complaints: vec!["it would not end".to_owned()], ..report() },
+            Report { acts: vec![act(1)], ..report() },
             Report { convergence: Convergence { converged: None, ..report().convergence }, ..report() },
         ];
         for report in wrong {
@@ -213,6 +288,8 @@ mod tests {
             "    kill-app               3     4.5 s of 2\n",
             "    pause-broker           1     1.0 s of 1\n",
             "    slowest: 4.5 s after kill-app at 1.0 s\n",
+            "    roll-tasks               40     2    1.3 s  3 SHUTTING_DOWN\n",
+            "    40 calls, of which 0 failed\n",
             "Converged 2.5 s after everything was up, which took 0.5 s\n",
         ] {
             assert!(text.contains(line), "{line:?} in {text}");

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use docket_testkit::postgres::{self, Client};
 use docket_testkit::{Database, Fleet, Kafka, Links, Member, Postgres, Process, Role, history};
 use tokio::time::{Instant, timeout};
 
+use crate::ground::Ground;
 use crate::options::Options;
+use crate::poison;
 
 /// The variable that arms failpoints.
 pub(crate) const FAILPOINTS: &str = "FAILPOINTS";
@@ -81,35 +84,6 @@ impl World {
         }
     }
 
-    /// Starts again who has ended by itself, as an orchestrator would.
-    pub(crate) fn revive(&mut self) {
-        for member in self.fleet.members_mut() {
-            for process in [&mut *member.docket, &mut *member.daprd] {
-                if !process.runs() {
-                    process.spawn();
-                    self.revived += 1;
-                }
-            }
-        }
-    }
-
-    /// Waits until every docket serves, and every sidecar delivers; says how long that took, or who does not.
-    pub(crate) async fn up(&mut self, limit: Duration) -> Result<Duration, String> {
-        let start = Instant::now();
-        loop {
-            self.revive();
-            let down = match timeout(limit, self.down()).await {
-                Ok(None) => return Ok(start.elapsed()),
-                Ok(Some(down)) => down,
-                Err(_elapsed) => "nobody answers".to_owned(),
-            };
-            if start.elapsed() > limit {
-                return Err(down);
-            }
-            tokio::time::sleep(INTERVAL).await;
-        }
-    }
-
     /// Who does not serve or deliver.
     async fn down(&self) -> Option<String> {
         for member in self.fleet.members() {
@@ -132,6 +106,46 @@ impl World {
         let others =
             [("kafka".to_owned(), self.kafka.log_text()), ("postgres".to_owned(), self.postgres.log_text())];
         members.chain(others).collect()
+    }
+}
+
+impl Ground for World {
+    async fn database(&self) -> Result<Client, String> {
+        postgres::connect(&self.database.superuser_url()).await
+    }
+
+    async fn up(&mut self, limit: Duration) -> Result<Duration, String> {
+        let start = Instant::now();
+        loop {
+            self.revive();
+            let down = match timeout(limit, self.down()).await {
+                Ok(None) => return Ok(start.elapsed()),
+                Ok(Some(down)) => down,
+                Err(_elapsed) => "nobody answers".to_owned(),
+            };
+            if start.elapsed() > limit {
+                return Err(down);
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
+    }
+
+    async fn settled(&self) -> Result<(), String> {
+        let planted = poison::planted(&self.kafka, self.fleet.topic()).await;
+        let letters = planted.map_err(|error| error.to_string())?.letters;
+        self.fleet.unsettled(&self.kafka, letters).await
+    }
+
+    /// As an orchestrator would.
+    fn revive(&mut self) {
+        for member in self.fleet.members_mut() {
+            for process in [&mut *member.docket, &mut *member.daprd] {
+                if !process.runs() {
+                    process.spawn();
+                    self.revived += 1;
+                }
+            }
+        }
     }
 }
 

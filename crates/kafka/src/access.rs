@@ -1,6 +1,8 @@
 //! Where a cluster is, and as whom to call it.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,20 +22,43 @@ pub struct Access {
     pub(crate) login: Option<Login>,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) patience: Duration,
+    pub(crate) detours: BTreeMap<String, SocketAddr>,
 }
 
-/// A user and a password, for SCRAM-SHA-256.
+/// A user and a password.
 #[derive(Clone)]
 pub struct Login {
     pub(crate) user: String,
     pub(crate) password: String,
+    pub(crate) mechanism: Mechanism,
+}
+
+/// How somebody logs in. With each the password itself does not travel, and the broker proves that it knows it, too; a broker
+/// keeps something else of the password for each.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Mechanism {
+    /// SCRAM-SHA-256.
+    #[default]
+    ScramSha256,
+    /// SCRAM-SHA-512.
+    ScramSha512,
+}
+
+impl Mechanism {
+    /// Its name among the mechanisms of SASL.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
 }
 
 impl Access {
     /// Brokers to begin at, each as `host:port`; they name the others. Without TLS, and without a login.
     pub fn new(brokers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let brokers = brokers.into_iter().map(Into::into).collect();
-        Self { brokers, login: None, tls: None, patience: PATIENCE }
+        Self { brokers, login: None, tls: None, patience: PATIENCE, detours: BTreeMap::new() }
     }
 
     /// With a login.
@@ -68,18 +93,31 @@ impl Access {
         self.patience = patience;
         self
     }
+
+    /// Reaches the broker that names itself so (`host:port`) at another address: where its own name means nothing, because a
+    /// tunnel leads to it. With TLS its certificate is that of its name all the same.
+    pub fn detour(mut self, broker: impl Into<String>, to: SocketAddr) -> Self {
+        self.detours.insert(broker.into(), to);
+        self
+    }
 }
 
 impl Login {
-    /// A user and a password.
+    /// A user and a password, by SCRAM-SHA-256.
     pub fn new(user: impl Into<String>, password: impl Into<String>) -> Self {
-        Self { user: user.into(), password: password.into() }
+        Self { user: user.into(), password: password.into(), mechanism: Mechanism::default() }
+    }
+
+    /// The same by another mechanism.
+    pub fn by(self, mechanism: Mechanism) -> Self {
+        Self { mechanism, ..self }
     }
 }
 
 impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Login").field("user", &self.user).finish_non_exhaustive()
+        let mut shown = f.debug_struct("Login");
+        shown.field("user", &self.user).field("mechanism", &self.mechanism).finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,5 @@
-//! The calls that are made, each in the one version that every Kafka from 2.7 to 4 understands.
+//! The calls that are made, each in the one version that every Kafka from 2.7 to 4 understands; those of `docket topics` and of
+//! the lag of groups are understood by Redpanda, too, which has fewer versions.
 
 use kafka_protocol::messages as m;
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
@@ -26,14 +27,14 @@ macro_rules! calls {
 calls! {
     SaslHandshake 1: SaslHandshakeRequest => SaslHandshakeResponse;
     SaslAuthenticate 2: SaslAuthenticateRequest => SaslAuthenticateResponse;
-    Metadata 9: MetadataRequest => MetadataResponse;
+    Metadata 8: MetadataRequest => MetadataResponse;
     CreateTopics 5: CreateTopicsRequest => CreateTopicsResponse;
     CreatePartitions 2: CreatePartitionsRequest => CreatePartitionsResponse;
     DescribeConfigs 4: DescribeConfigsRequest => DescribeConfigsResponse;
     IncrementalAlterConfigs 1: IncrementalAlterConfigsRequest => IncrementalAlterConfigsResponse;
     Produce 9: ProduceRequest => ProduceResponse;
     Fetch 12: FetchRequest => FetchResponse;
-    ListOffsets 6: ListOffsetsRequest => ListOffsetsResponse;
+    ListOffsets 4: ListOffsetsRequest => ListOffsetsResponse;
     FindCoordinator 3: FindCoordinatorRequest => FindCoordinatorResponse;
     OffsetFetch 7: OffsetFetchRequest => OffsetFetchResponse;
     ListGroups 4: ListGroupsRequest => ListGroupsResponse;

@@ -123,7 +123,11 @@ async fn stream(broker: &str, access: &Access) -> Result<Box<dyn Stream>, Error>
     let host = broker.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok()).map(|(host, _)| host);
     let host = host.ok_or_else(|| Error::Address(broker.to_owned()))?.trim_matches(['[', ']']);
     let unreachable = |why| Error::Unreachable { broker: broker.to_owned(), why };
-    let stream = TcpStream::connect(broker).await.map_err(unreachable)?;
+    let stream = match access.detours.get(broker) {
+        Some(address) => TcpStream::connect(address).await,
+        None => TcpStream::connect(broker).await,
+    };
+    let stream = stream.map_err(unreachable)?;
     stream.set_nodelay(true).map_err(unreachable)?;
     let Some(config) = &access.tls else { return Ok(Box::new(stream)) };
     let name = ServerName::try_from(host.to_owned()).map_err(|_invalid| Error::Address(broker.to_owned()))?;

@@ -11,7 +11,7 @@ mod login;
 mod records;
 mod topics;
 
-pub use access::{Access, Login};
+pub use access::{Access, Login, Mechanism};
 pub use client::{Broker, Client};
 pub use error::Error;
 pub use groups::Group;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use docket_kafka::{Access, Client, Error, Group, Login, NewTopic, Record};
+use docket_kafka::{Access, Client, Error, Group, Login, Mechanism, NewTopic, Record};
 use docket_testkit::{Kafka, PATIENCE, wait_for};
 
 /// A name that no other test has.
@@ -187,6 +187,10 @@ async fn whoever_gets_no_connection_is_told_why() {
     let error = refused(Access::new([&plain])).await;
     assert!(matches!(error, Error::Closed { .. }), "a login is wanted: {error:?}");
 
+    let other = login.clone().by(Mechanism::ScramSha512);
+    let mut client = Client::connect(&Access::new([&plain]).login(other)).await.unwrap();
+    assert_eq!(client.brokers().await.unwrap()[0].address, plain, "known by the other mechanism, too");
+
     let own = Client::connect(&Access::new([&tls]).tls(authority).unwrap().login(login.clone())).await;
     assert_eq!(own.unwrap().brokers().await.unwrap()[0].address, tls);
     let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap().cert.pem();
@@ -212,5 +216,16 @@ async fn whoever_gets_no_connection_is_told_why() {
 
     // One that is away is no harm as long as another one is there.
     let mut client = Client::connect(&Access::new([&gone, &plain]).login(login)).await.unwrap();
+    assert_eq!(client.brokers().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn broker_behind_a_tunnel_is_reached_by_a_detour() {
+    let kafka = Kafka::shared().await;
+    let named = "broker.invalid:9092";
+    let access = Access::new([named]).login(Login::new(kafka.user(), kafka.password()));
+    let error = Client::connect(&access).await.unwrap_err();
+    assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+    let mut client = Client::connect(&access.detour(named, kafka.address())).await.unwrap();
     assert_eq!(client.brokers().await.unwrap().len(), 1);
 }

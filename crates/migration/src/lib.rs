@@ -1,6 +1,7 @@
 //! The database schema, step by step, for SQLite and PostgreSQL alike.
 #![doc = include_str!("../README.md")]
 
+mod logins;
 mod m20261121_000001_tasks;
 mod m20261121_000002_events;
 mod m20261121_000003_audit;
@@ -18,7 +19,7 @@ mod schema;
 mod steps;
 
 pub use schema::Schema;
-pub use steps::{State, Step, down, status, up};
+pub use steps::{State, Step, allow, down, status, up};
 
 use sea_orm_migration::DbErr;
 
@@ -40,6 +41,20 @@ pub enum Error {
     /// Roles are missing, and the login may not create them.
     #[error("the login may not create the roles that docket needs; let an administrator run: {sql}")]
     MissingRoles {
+        /// What is to be run.
+        sql: String,
+    },
+    /// Logins that are to serve are not there.
+    #[error("there is no login {logins}; let an administrator run: {sql}")]
+    UnknownLogins {
+        /// Which ones.
+        logins: String,
+        /// What is to be run.
+        sql: String,
+    },
+    /// Logins lack a right that the owner of the database may not give.
+    #[error("the login may not give what others need to serve; let an administrator run: {sql}")]
+    MayNotGrant {
         /// What is to be run.
         sql: String,
     },

@@ -11,7 +11,7 @@ use sea_orm_migration::sea_orm::{
 use crate::{Error, Schema};
 
 /// Roles are of the whole server, so another database's migration may be at the same one in this moment.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// Makes the roles and the schemas that are missing.
 pub(crate) async fn create(db: &DatabaseConnection) -> Result<(), Error> {
@@ -21,7 +21,8 @@ pub(crate) async fn create(db: &DatabaseConnection) -> Result<(), Error> {
         if create_role(db, role).await? {
             join_role(db, role).await?;
         } else {
-            let login = text(db, "SELECT quote_ident(current_user) AS answer").await?;
+            let login = "SELECT quote_ident(current_user) AS answer".to_owned();
+            let login = text(db, Statement::from_string(DbBackend::Postgres, login)).await?;
             missing.push(format!("CREATE ROLE {role} NOLOGIN; GRANT {role} TO {login};"));
         }
     }
@@ -96,16 +97,19 @@ pub(crate) async fn grant(db: &DatabaseConnection) -> Result<(), DbErr> {
     tx.commit().await
 }
 
-async fn is_there(db: &impl ConnectionTrait, query: &str) -> Result<bool, DbErr> {
+/// Whether a query finds anything.
+pub(crate) async fn is_there(db: &impl ConnectionTrait, query: &str) -> Result<bool, DbErr> {
     Ok(db.query_one_raw(Statement::from_string(DbBackend::Postgres, query)).await?.is_some())
 }
 
-async fn text(db: &impl ConnectionTrait, query: &str) -> Result<String, DbErr> {
-    let row = db.query_one_raw(Statement::from_string(DbBackend::Postgres, query)).await?;
+/// The one text that a query gives, as its column `answer`.
+pub(crate) async fn text(db: &impl ConnectionTrait, query: Statement) -> Result<String, DbErr> {
+    let row = db.query_one_raw(query).await?;
     row.map_or(Ok(String::new()), |row| row.try_get("", "answer"))
 }
 
-fn code(error: &DbErr) -> Option<String> {
+/// PostgreSQL's SQLSTATE.
+pub(crate) fn code(error: &DbErr) -> Option<String> {
     let (DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error))) = error
     else {
         return None;

@@ -10,7 +10,7 @@ use sea_orm_migration::sea_orm::{
 use sea_orm_migration::{DbErr, MigrationTrait, SchemaManager, seaql_migrations};
 
 use crate::{
-    Error, Schema, m20261121_000001_tasks, m20261121_000002_events, m20261121_000003_audit,
+    Error, Schema, logins, m20261121_000001_tasks, m20261121_000002_events, m20261121_000003_audit,
     m20261122_000001_tasks_by_due_descending, m20261122_000002_relays, m20261123_000001_replays,
     m20261123_000002_inbox_by_time, m20261123_000003_published_events, m20261123_000004_dead_letters,
     m20261124_000001_reminders, m20261124_000002_notification, m20261124_000003_idempotency_keys, roles,
@@ -134,6 +134,16 @@ pub async fn up(db: &DatabaseConnection, limit: Option<u32>) -> Result<(), Error
         roles::grant(db).await?;
     }
     applied
+}
+
+/// Lets each of these logins serve these schemas: on PostgreSQL, whose roles are there after [`up`]. Other databases have no
+/// logins.
+pub async fn allow(db: &DatabaseConnection, schemas: &[Schema], logins: &[String]) -> Result<(), Error> {
+    let lock = lock(db).await?;
+    if lock.is_some() {
+        logins::allow(db, schemas, logins).await?;
+    }
+    Ok(())
 }
 
 async fn apply(db: &DatabaseConnection, steps: Vec<Step>) -> Result<(), Error> {

@@ -25,7 +25,7 @@ mod watched;
 pub use auth::{Authenticator, Config as AuthConfig, ServiceToken, Signer};
 pub use caller::{Caller, Port};
 pub use fault::{Fault, Internal, InvalidFields, InvalidPageToken, Unavailable};
-pub use health::Health;
+pub use health::{Ask, Health};
 pub use limit::{Config as LimitsConfig, Jitter, Limits};
 pub use secret::Secret;
 pub use server::{Config as ServerConfig, Server};

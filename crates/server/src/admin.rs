@@ -16,7 +16,6 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use docket_store::{Schema, Store};
 use docket_telemetry::{Levels, Meters};
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -25,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 pub use config::Config;
 pub(crate) use outbox::Outbox;
 use ready::Readiness;
+
+use crate::databases::Databases;
 
 /// The most bytes of a body: directives are short.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -36,7 +37,7 @@ pub(crate) struct Deps {
     /// None where somebody else decides what is logged.
     pub(crate) levels: Option<Levels>,
     /// Of the targets that this process runs.
-    pub(crate) databases: Vec<(Schema, Store)>,
+    pub(crate) databases: Arc<Databases>,
     /// Where there is a sidecar, what leaves through it.
     pub(crate) outboxes: Vec<Outbox>,
 }

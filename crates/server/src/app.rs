@@ -1,5 +1,6 @@
 //! Puts the roles of one process together: binds, opens, builds.
 
+mod health;
 mod operating;
 mod reminding;
 mod run;
@@ -22,6 +23,7 @@ use tonic::service::Routes;
 
 use crate::admin::Admin;
 use crate::config::Config;
+use crate::databases::Databases;
 use crate::identity::Identity;
 use crate::lag::Lag;
 use crate::retention::Purge;
@@ -90,7 +92,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let identity = Identity::open(&config, clock.clone()).await?;
         let lock = Lock::take(&config.database).context("database")?;
-        let stores = Stores::open(&config.database, &config.schemas()).await.context("database")?;
+        let stores = Stores::open(&config.database, &config.schemas()).await?;
         let stores = stores.with_meter(&telemetry.meters.meter("docket-store"));
         if stores.is_embedded() {
             // The lock makes the embedded database this process's alone, so nobody else can be waiting for its schema.
@@ -107,7 +109,9 @@ impl App {
             meters: telemetry.meters.clone(),
         };
 
-        let health = Health::new(services(&config)).await;
+        let stores = config.schemas().into_iter().map(|schema| (schema, shared.stores.of(schema)));
+        let databases = Arc::new(Databases::new(stores.collect()));
+        let health = health::health(&config, &databases).await;
         let drain = Drain::new();
         let reminding = Reminding::build(&config, &shared)?;
         let routes = reflection::add_to(api(&config, &shared, &reminding).add_service(health.service()))?;
@@ -119,8 +123,9 @@ impl App {
             }
             None => (None, Vec::new()),
         };
-        let admin =
-            admin.map(|listener| (listener, operating::admin(&config, &shared, telemetry.clone(), &relays)));
+        let admin = admin.map(|listener| {
+            (listener, operating::admin(&config, &shared, databases, telemetry.clone(), &relays))
+        });
         // They have nothing to call without a sidecar.
         let loops = if app.is_some() { reminding.loops() } else { Loops::default() };
         let letters = app.is_some().then(|| watch_letters(&config, &shared)).flatten();
@@ -179,27 +184,6 @@ async fn bind(address: SocketAddr, key: &str) -> anyhow::Result<Door> {
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("{key}: cannot listen on {address}"))?;
     Ok(Door { address: listener.local_addr()?, listener, routes: Routes::default() })
-}
-
-/// The names that health knows.
-fn services(config: &Config) -> Vec<&'static str> {
-    let mut names = Vec::new();
-    if config.runs(Target::Tasks) {
-        names.push("docket.v1.TaskService");
-    }
-    if config.runs(Target::Audit) {
-        names.push("docket.v1.AuditService");
-    }
-    if config.runs(Target::DeadLetters) {
-        names.push("docket.v1.DeadLetterService");
-    }
-    if config.runs(Target::Reminders) {
-        names.push("docket.v1.ReminderService");
-    }
-    if config.runs(Target::Notification) {
-        names.push("docket.v1.NotificationService");
-    }
-    names
 }
 
 /// The API of the targets that this process runs.

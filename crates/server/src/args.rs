@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 
 use crate::config::{Flags, ListenFlags};
@@ -37,6 +38,8 @@ pub enum Command {
     Dlq(Box<crate::dlq::Dlq>),
     /// Looks after one's own reminders, and how one is told: a client of the server. `refill` is an operator's.
     Remind(Box<crate::remind::Remind>),
+    /// Asks a server whether it serves: a client of `grpc.health.v1`. Ends with 1 when it does not.
+    Health(Box<crate::health::Health>),
     /// Compares the topics on Kafka with what they should be, or makes them so.
     Topics {
         /// Which of the two; `check` when absent.
@@ -89,10 +92,15 @@ impl Serve {
 }
 
 /// Which way a migration goes.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub enum Way {
     /// Applies what is pending.
-    Up,
+    Up {
+        /// Lets this login of PostgreSQL serve the configured targets, all unless `targets` says otherwise; may be repeated, or
+        /// be several with commas between them.
+        #[arg(long, value_name = "LOGIN", value_delimiter = ',', value_parser = NonEmptyStringValueParser::new())]
+        grant: Vec<String>,
+    },
     /// Takes back the newest steps.
     Down {
         /// How many.
@@ -101,6 +109,12 @@ pub enum Way {
     },
     /// Lists the steps.
     Status,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self::Up { grant: Vec::new() }
+    }
 }
 
 /// What `token` takes.

@@ -11,24 +11,32 @@ use docket_rpc::Signer;
 use docket_store::{Lock, Schema, StepState, Stores};
 
 use crate::args::{self, ConfigAction, Format, Token, Way};
-use crate::config::Config;
+use crate::config::{Config, Error};
 use crate::source::{SystemClock, TimeOrderedIds};
 use crate::verify::{Order, Verify};
 
 /// `docket migrate`.
 pub async fn migrate(config: &Config, way: Way) -> anyhow::Result<()> {
+    let grants: &[String] = if let Way::Up { grant } = &way { grant } else { &[] };
+    if !grants.is_empty() && config.database.url.starts_with("sqlite:") {
+        let why = "--grant: an SQLite file has no logins; whoever may read and write it can serve it";
+        return Err(Error::Wrong(why.to_owned()).into());
+    }
     std::fs::create_dir_all(&config.data_dir).context("data_dir: cannot be created")?;
     // Who only asks gets in no one's way.
     let lock = match way {
-        Way::Up | Way::Down { .. } => Lock::take(&config.database)?,
+        Way::Up { .. } | Way::Down { .. } => Lock::take(&config.database)?,
         Way::Status => None,
     };
     // As nobody yet: who changes the schema is not who works with it.
     let stores = Stores::open(&config.database, &[]).await?;
     match way {
-        Way::Up => stores.migrate_up(None).await?,
+        Way::Up { .. } => stores.migrate_up(None).await?,
         Way::Down { steps } => stores.migrate_down(steps).await?,
         Way::Status => {}
+    }
+    if !grants.is_empty() {
+        stores.allow(&config.schemas(), grants).await.context("--grant")?;
     }
     for step in stores.migrations().await? {
         let state = match step.state {

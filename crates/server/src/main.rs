@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use docket_server::app::App;
-use docket_server::args::{Args, AuditAction, Command, Way};
+use docket_server::args::{Args, AuditAction, Command};
 use docket_server::config::{Config, Error, Flags};
-use docket_server::{commands, dlq, remind, telling, topics};
+use docket_server::{commands, dlq, health, remind, telling, topics};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
@@ -39,8 +39,18 @@ fn main() -> ExitCode {
 fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
     use std::io::Write as _;
     // When standard error is gone there is nobody left to tell.
-    let _ = writeln!(std::io::stderr(), "docket: {error:#}");
+    let _ = writeln!(std::io::stderr(), "docket: {}", line(error));
     ExitCode::from(code)
+}
+
+/// An error and its causes on one line: the last one of the log, by which an orchestrator says why a process ended. An error
+/// that repeats its causes has said them.
+fn line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line {
+        line if line.is_empty() => cause,
+        line if line.ends_with(&cause) => line,
+        line => format!("{line}: {cause}"),
+    })
 }
 
 #[tokio::main]
@@ -51,7 +61,7 @@ async fn run(
 ) -> anyhow::Result<ExitCode> {
     let done = match command {
         None | Some(Command::Serve(_)) => serve(config, again).await,
-        Some(Command::Migrate { way }) => commands::migrate(&config, way.unwrap_or(Way::Up)).await,
+        Some(Command::Migrate { way }) => commands::migrate(&config, way.unwrap_or_default()).await,
         Some(Command::Dlq(asked)) => dlq::run(&config, *asked).await,
         Some(Command::Token(token)) => commands::token(&config, &token),
         Some(Command::Config { action }) => commands::config(&config, action),
@@ -59,6 +69,7 @@ async fn run(
             return commands::verify_audit(&config, &verify).await.map(verdict);
         }
         Some(Command::Remind(asked)) => return remind::run(&config, *asked).await.map(verdict),
+        Some(Command::Health(asked)) => return health::run(&config, *asked).await.map(verdict),
         Some(Command::Topics { action }) => {
             return topics::run(&config, action.unwrap_or_default()).await.map(verdict);
         }

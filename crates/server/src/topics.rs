@@ -1,6 +1,8 @@
 //! `docket topics`: compares the topics on Kafka with what they should be, and makes them so.
 
 mod config;
+#[cfg(test)]
+mod strimzi;
 mod wanted;
 
 use std::collections::BTreeMap;
@@ -13,7 +15,7 @@ use docket_kafka::{Access, Client, Login, NewTopic, Topic};
 use crate::config::{Config as All, Error as WrongConfig};
 use crate::terminal::say;
 pub(crate) use config::APP_ID;
-pub use config::{Config, Groups, Password};
+pub use config::{Config, Groups, Mechanism, Password};
 use wanted::{Difference, Wanted};
 
 /// What to do with the topics.
@@ -33,7 +35,7 @@ pub enum Action {
 
 /// `docket topics`. Answers whether all topics are as they should be in the end.
 pub async fn run(config: &All, action: Action) -> anyhow::Result<bool> {
-    let mut client = Client::connect(&access(&config.kafka)?).await?;
+    let mut client = Client::connect(&access(&config.kafka)?).await.map_err(named)?;
     let wanted = wanted::topics(config);
     let names: Vec<&str> = wanted.iter().map(|topic| topic.name.as_str()).collect();
     let found = client.topics(&names).await?;
@@ -52,7 +54,7 @@ pub(crate) fn access(config: &Config) -> anyhow::Result<Access> {
     }
     let mut access = Access::new(&config.brokers);
     if let (Some(user), Some(password)) = (&config.user, &config.password) {
-        access = access.login(Login::new(user, password.as_str()));
+        access = access.login(Login::new(user, password.as_str()).by(config.mechanism.into()));
     }
     match &config.ca_file {
         Some(file) => Ok(access.tls(&authorities(file)?).with_context(|| unusable(file))?),
@@ -66,6 +68,17 @@ fn authorities(file: &Path) -> anyhow::Result<Vec<u8>> {
 
 fn unusable(file: &Path) -> String {
     format!("kafka.ca_file: {} can not be used", file.display())
+}
+
+/// Why there is no connection, with the key that is most likely wrong.
+fn named(error: docket_kafka::Error) -> anyhow::Error {
+    use docket_kafka::Error as Kafka;
+    let key = match &error {
+        Kafka::Login { .. } => "kafka.user, kafka.password, kafka.mechanism",
+        Kafka::Tls { .. } | Kafka::Authorities(_) => "kafka.ca_file",
+        _ => "kafka.brokers",
+    };
+    anyhow::Error::new(error).context(key)
 }
 
 fn check(wanted: &[Wanted], found: &BTreeMap<String, Topic>) -> anyhow::Result<bool> {

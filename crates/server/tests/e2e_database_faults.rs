@@ -5,9 +5,14 @@
 use std::path::Path;
 
 use docket_proto::v1;
-use docket_testkit::{Database, End, Load, Postgres, Proxy, Shutdown, Stack, StackBuilder, User, Way, once};
+use docket_testkit::{
+    Database, End, Load, PATIENCE, Postgres, Proxy, Shutdown, Stack, StackBuilder, User, Way, once, wait_for,
+};
 use futures::future::{BoxFuture, FutureExt as _, join_all};
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
 use tonic_types::StatusExt as _;
 
 const DOCKET: &str = env!("CARGO_BIN_EXE_docket");
@@ -48,13 +53,29 @@ async fn server_that_ends_is_an_interruption() {
             }
             postgres.stop(Shutdown::Fast).await;
             expect_unavailable(&zoe, &task).await;
+            // No target is ready, and the process lives: to start it again would help nobody.
+            expect_health(&stack, &[("docket.tasks", false), ("docket.recurrence", false), ("", true)]).await;
             postgres.start_again().await;
             load.acknowledged(SOME).await;
+            expect_health(&stack, &[("docket.tasks", true), ("docket.recurrence", true), ("", true)]).await;
         })
         .await;
     stack.settled().await;
     load.expect_all_once(&chores, 0).await;
     assert_eq!(zoe.all_tasks().await, [task], "what was refused has not happened");
+}
+
+/// Waits until health says of each name whether it serves: what it has heard is good for a second.
+async fn expect_health(stack: &Stack, expect: &[(&str, bool)]) {
+    let mut client = HealthClient::new(stack.docket.public_channel());
+    for (name, serves) in expect {
+        wait_for(&format!("the health of {name:?}"), PATIENCE, async || {
+            let request = HealthCheckRequest { service: (*name).to_owned() };
+            let status = client.check(request).await.unwrap().into_inner().status();
+            if (status == ServingStatus::Serving) == *serves { Ok(()) } else { Err(format!("{status:?}")) }
+        })
+        .await;
+    }
 }
 
 /// Asks everything that needs the database, which is away.

@@ -182,8 +182,11 @@ async fn ten_thousand_events_are_applied_once_and_in_order() {
     fleet.settled(&kafka).await;
 
     let topic = fleet.topic().to_owned();
-    let sources = Sources { database: &database, kafka: &kafka, topic: &topic };
-    let gather = async || History::gather(sources, work.recorder.calls(), &[]).await;
+    let gather = async || {
+        let (client, stored) = join(database.superuser_client(), kafka.read(&topic)).await;
+        let sources = Sources { database: &client, topic: &topic, stored: &stored };
+        History::gather(sources, work.recorder.calls(), &[]).await
+    };
     let history = gather().await;
     assert_eq!(history::check(&history), []);
     assert_eq!((history.tasks.len(), history.entries.len() as u64), (TASKS, EVENTS));

@@ -271,6 +271,9 @@ async fn tls_wants_the_right_authority() {
     assert_eq!((said.code, said.lines.len()), (Some(0), 5), "{said:?}");
     operator.checks(&WELL).await;
 
+    operator.set("DOCKET_KAFKA__MECHANISM", "SCRAM-SHA-512");
+    operator.checks(&WELL).await;
+
     let stranger = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let stranger = file(&operator, "other.pem", &stranger.cert.pem());
     operator.set("DOCKET_KAFKA__CA_FILE", stranger);
@@ -297,6 +300,7 @@ async fn who_cannot_reach_the_cluster_is_told_why() {
     wrong.set("DOCKET_KAFKA__PASSWORD", secret);
     let said = wrong.says(&[]).await;
     assert!(said.code == Some(1) && said.error.contains("the login of \"docket\" was refused"), "{said:?}");
+    assert!(said.error.starts_with("docket: kafka.user, kafka.password, kafka.mechanism: "), "{said:?}");
     assert!(!format!("{said:?}").contains(secret), "{said:?}");
 
     let mut away = operator();
@@ -306,6 +310,7 @@ async fn who_cannot_reach_the_cluster_is_told_why() {
     let said = away.says(&["create"]).await;
     assert!(said.code == Some(1) && said.error.contains(&port.address().to_string()), "{said:?}");
     assert!(said.error.contains("can not be reached"), "{said:?}");
+    assert!(said.error.starts_with("docket: kafka.brokers: ") && said.error.lines().count() == 1, "{said:?}");
 
     let mut many = operator();
     many.set("DOCKET_KAFKA__REPLICATION_FACTOR", "3");
@@ -324,6 +329,10 @@ async fn who_cannot_reach_the_cluster_is_told_why() {
     let said = alone.says(&[]).await;
     assert!(said.code == Some(64) && said.error.contains("kafka.user and kafka.password"), "{said:?}");
     assert!(said.error.contains("kafka.min_insync_replicas must be at most"), "all at once: {said:?}");
+    let mut unknown = operator();
+    unknown.set("DOCKET_KAFKA__MECHANISM", "PLAIN");
+    let said = unknown.says(&[]).await;
+    assert!(said.code == Some(64) && said.error.contains("kafka.mechanism"), "{said:?}");
     let mut misspelt = operator();
     misspelt.set("DOCKET_KAFKA__BROKER", "localhost:9092");
     let said = misspelt.says(&[]).await;

@@ -222,6 +222,15 @@ impl Stores {
         Ok(outcome?)
     }
 
+    /// Lets these logins of PostgreSQL serve the targets of these schemas; what is there already is left as it is. With the
+    /// rights of the database's owner.
+    pub async fn allow(&self, schemas: &[Schema], logins: &[String]) -> Result<(), Error> {
+        let owner = self.owner().await?;
+        let outcome = docket_migration::allow(owner.connection(), schemas, logins).await;
+        owner.close().await?;
+        Ok(outcome?)
+    }
+
     /// Takes back the newest `limit` steps.
     pub async fn migrate_down(&self, limit: u32) -> Result<(), Error> {
         let owner = self.owner().await?;

@@ -13,7 +13,7 @@ pub enum Error {
     #[error("the database failed")]
     Database(#[source] DbErr),
     /// The database can not be opened.
-    #[error("cannot open the database {url}")]
+    #[error("database.url: cannot open {url}")]
     Open {
         /// The database, without credentials.
         url: String,
@@ -22,7 +22,7 @@ pub enum Error {
         source: DbErr,
     },
     /// The database has no role for the target.
-    #[error("cannot open the database {url}: a role is missing; run `docket migrate up` first")]
+    #[error("database.url: cannot open {url}: a role is missing; run `docket migrate up` first")]
     NoRole {
         /// The database, without credentials.
         url: String,
@@ -32,7 +32,7 @@ pub enum Error {
     },
     /// The login may not take the role of the target.
     #[error(
-        "cannot open the database {url}: the login must be a member of the role of each target it serves"
+        "database.url: cannot open {url}: the login must be a member of the role of each target it serves; `docket migrate up --grant LOGIN` sees to that"
     )]
     NotMember {
         /// The database, without credentials.
@@ -42,7 +42,7 @@ pub enum Error {
         source: DbErr,
     },
     /// The database's file can not be made.
-    #[error("cannot create the database file {path}")]
+    #[error("database.url: cannot create the file {path}")]
     File {
         /// The file.
         path: String,

@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use docket_migration::Schema;
 use sea_orm::sqlx::pool::PoolConnectionMetadata;
 use sea_orm::sqlx::postgres::PgConnectOptions;
-use sea_orm::sqlx::{self, Connection as _};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use sea_orm::sqlx::{self, ConnectOptions as _, Connection as _};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, RuntimeErr};
 
 use crate::address::without_credentials;
+use crate::error::of_driver;
 use crate::{Config, Error, Statements};
 
 /// No statement of ours takes this long. One that does is given up by the server, so that no call outlives its caller
@@ -180,8 +181,7 @@ pub(crate) async fn connect(
                 })
             })
         });
-    let mut connection =
-        Database::connect(options).await.map_err(|source| Error::open(without_credentials(url), source))?;
+    let mut connection = open(url, options).await?;
     let statements = statements.clone();
     connection.set_metric_callback(move |info| {
         statements.add(Some(schema), &info.statement.sql);
@@ -192,6 +192,27 @@ pub(crate) async fn connect(
         }
     });
     Ok(connection)
+}
+
+async fn open(url: &str, options: ConnectOptions) -> Result<DatabaseConnection, Error> {
+    match Database::connect(options).await {
+        Ok(connection) => Ok(connection),
+        Err(source) => Err(Error::open(without_credentials(url), reason(url, source).await)),
+    }
+}
+
+/// Why there is no connection. A pool goes on trying, and in the end only says that it had none in time: then one attempt alone
+/// is made, which says more.
+async fn reason(url: &str, source: DbErr) -> DbErr {
+    let DbErr::Conn(RuntimeErr::SqlxError(error)) = &source else { return source };
+    let (sqlx::Error::PoolTimedOut, Ok(alone)) = (error.as_ref(), url.parse::<PgConnectOptions>()) else {
+        return source;
+    };
+    match tokio::time::timeout(ANSWER, alone.connect()).await {
+        Ok(Err(error)) => of_driver(error),
+        // It is there by now, or does not answer at all.
+        Ok(Ok(_)) | Err(_) => source,
+    }
 }
 
 /// Connects as the login itself, to change the schema: one connection for the lock, and one for the work.
@@ -206,8 +227,7 @@ pub(crate) async fn connect_as_owner(
         .acquire_timeout(Duration::from_millis(config.acquire_timeout_ms))
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(|options| options.application_name("docket-migrate"));
-    let mut connection =
-        Database::connect(options).await.map_err(|source| Error::open(without_credentials(url), source))?;
+    let mut connection = open(url, options).await?;
     let statements = statements.clone();
     connection.set_metric_callback(move |info| statements.add(None, &info.statement.sql));
     Ok(connection)

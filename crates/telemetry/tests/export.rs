@@ -1,4 +1,5 @@
 //! What leaves, as whoever stands in the sidecar's place sees it. Spans are everybody's, so this is one test.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -3,23 +3,21 @@
 
 mod builder;
 mod member;
+mod settled;
 
 use std::time::Duration;
 
-use docket_domain::LetterState;
-use docket_store::Schema;
-use docket_store::dead_letters::{Filter, Listing};
 use futures::future::join_all;
 
 use crate::components::{dead_letter_topic, reminders_topic};
 use crate::kafka::Kafka;
 use crate::postgres::Database;
 use crate::scheduler::Scheduler;
-use crate::storage::Opened;
 use crate::user::{Servers, User};
 use crate::{PATIENCE, wait_for};
 pub use builder::FleetBuilder;
 pub use member::{Links, Member};
+pub use settled::{Underway, groups};
 
 /// A target, which is a deployment of its own.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -168,19 +166,7 @@ impl Fleet {
     /// The groups in which the sidecars consume, each with its topic.
     pub fn groups(&self) -> Vec<(String, String)> {
         let app_id = |role: Role| self.of(role).next().map(|member| member.app_id().to_owned());
-        let reminders = self.reminders_topic();
-        let groups = [
-            (app_id(Role::Audit), self.topic.clone()),
-            (app_id(Role::Recurrence), self.topic.clone()),
-            (app_id(Role::Reminders), self.topic.clone()),
-            (app_id(Role::Notification).map(|app| format!("{app}-reminders")), reminders.clone()),
-            (app_id(Role::DeadLetters).map(|app| format!("{app}-dead-letters")), self.dead_letter_topic()),
-            (
-                app_id(Role::DeadLetters).map(|app| format!("{app}-dead-letters")),
-                dead_letter_topic(&reminders),
-            ),
-        ];
-        groups.into_iter().filter_map(|(group, topic)| Some((group?, topic))).collect()
+        settled::groups(app_id, &self.topic, &self.reminders_topic())
     }
 
     /// Waits until every process serves, and every sidecar delivers.
@@ -214,42 +200,8 @@ impl Fleet {
     /// What is still on its way, as an error that says so: events in outboxes, records that a group has not consumed, or
     /// another number of open dead letters.
     pub async fn unsettled(&self, kafka: &Kafka, letters: u64) -> Result<(), String> {
-        // Twice, because what is consumed may write to an outbox, and from there to a topic that was looked at before.
-        for _ in 0..2 {
-            self.outboxes(letters).await?;
-            self.lag(kafka).await?;
-        }
-        self.outboxes(letters).await
-    }
-
-    async fn outboxes(&self, letters: u64) -> Result<(), String> {
-        let failed = |error: docket_store::Error| error.to_string();
-        let database = Opened::at(self.database.url()).await.map_err(failed)?;
-        let counts = async {
-            let depth = database.depth().await?;
-            let filter = Filter { states: vec![LetterState::Open], ..Filter::default() };
-            let open = Listing { filter, limit: u32::MAX, ..Listing::default() };
-            let (open, _more) = database.of(Schema::DeadLetters).letter_list(&open).await?;
-            Ok((depth, open.len() as u64))
-        };
-        let counts = counts.await.map_err(failed);
-        database.close().await;
-        match counts? {
-            (0, open) if open == letters => Ok(()),
-            (0, open) => Err(format!("{open} open dead letters, not {letters}")),
-            (depth, _) => Err(format!("{depth} events in outboxes")),
-        }
-    }
-
-    async fn lag(&self, kafka: &Kafka) -> Result<(), String> {
-        let failed = |error: crate::kafka::Error| error.to_string();
-        let mut client = crate::kafka::Client::connect(&kafka.access()).await.map_err(failed)?;
-        for (group, topic) in self.groups() {
-            let lag = client.lag(&group, &topic).await.map_err(failed)?;
-            if lag.values().any(|lag| *lag != 0) {
-                return Err(format!("group {group} is behind on {topic}: {lag:?} by partition"));
-            }
-        }
-        Ok(())
+        let (database, broker, groups) = (self.database.url(), kafka.access(), self.groups());
+        // In a box: with a database in it, its type is too deep for the compiler inside those of tests.
+        Box::pin(Underway { database, broker, groups }.settled(letters)).await
     }
 }

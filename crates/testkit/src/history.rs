@@ -9,6 +9,7 @@ mod contents;
 mod gather;
 mod index;
 mod order;
+mod part;
 mod record;
 mod recorder;
 mod repetitions;
@@ -21,7 +22,7 @@ mod writes;
 use std::collections::BTreeMap;
 
 pub use anomaly::{Anomaly, Name, Subject};
-pub use gather::{Poison, SETTING, Sources, by_partition};
+pub use gather::{Poison, SETTING, Sources, by_partition, keeps_order};
 pub use record::{
     Answer, Call, Consumer, Content, Done, Entry, Event, History, Key, Message, Method, Outcome, Planted,
     Task,

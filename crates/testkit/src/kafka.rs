@@ -1,4 +1,4 @@
-//! Kafka: a broker of its own that is its own controller, with SCRAM-SHA-256, with TLS and without, and behind proxies.
+//! Kafka: a broker of its own that is its own controller, with SCRAM, with TLS and without, and behind proxies.
 
 mod certificate;
 mod topics;
@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
 
-pub use docket_kafka::{Access, Client, Error, Group, Login, NewTopic, Record, Stored, Topic};
+pub use docket_kafka::{Access, Client, Error, Group, Login, Mechanism, NewTopic, Record, Stored, Topic};
 use tokio::sync::OnceCell;
 
 use crate::java::java;
@@ -20,6 +20,9 @@ pub use topics::Topics;
 
 /// Who may do everything.
 const USER: &str = "docket";
+
+/// By what the brokers let somebody log in.
+const MECHANISMS: [Mechanism; 2] = [Mechanism::ScramSha256, Mechanism::ScramSha512];
 
 /// The listener that brokers would use among themselves, and that no proxy stands before.
 const DIRECT: &str = "DIRECT";
@@ -44,8 +47,16 @@ static SHARED: OnceCell<Kafka> = OnceCell::const_new();
 #[derive(Debug)]
 pub struct KafkaBuilder {
     settings: BTreeMap<String, String>,
-    users: BTreeMap<String, String>,
+    users: Vec<User>,
     proxies: usize,
+}
+
+/// Somebody whom a broker knows, by one mechanism.
+#[derive(Debug)]
+struct User {
+    name: String,
+    password: String,
+    mechanism: Mechanism,
 }
 
 /// A broker. Listens on loopback alone, and wants a login.
@@ -67,7 +78,7 @@ impl Kafka {
 
     /// A broker to be started.
     pub fn builder() -> KafkaBuilder {
-        KafkaBuilder { settings: BTreeMap::new(), users: BTreeMap::new(), proxies: 0 }
+        KafkaBuilder { settings: BTreeMap::new(), users: Vec::new(), proxies: 0 }
     }
 
     /// The broker that all tests of this program share, each with topics of its own. Ends with the program. Only for those
@@ -100,7 +111,7 @@ impl Kafka {
         self.proxies.len()
     }
 
-    /// Who may do everything.
+    /// Who may do everything, by each mechanism.
     pub fn user(&self) -> &'static str {
         USER
     }
@@ -227,9 +238,9 @@ impl KafkaBuilder {
         self
     }
 
-    /// One more user.
-    pub fn user(mut self, name: impl Into<String>, password: impl Into<String>) -> Self {
-        self.users.insert(name.into(), password.into());
+    /// One more user, who logs in by this mechanism and by no other.
+    pub fn user(mut self, mechanism: Mechanism, name: &str, password: &str) -> Self {
+        self.users.push(User { name: name.to_owned(), password: password.to_owned(), mechanism });
         self
     }
 
@@ -247,7 +258,7 @@ impl KafkaBuilder {
     }
 
     /// Makes its data and starts it, without waiting until it is ready.
-    pub async fn spawn(mut self) -> Kafka {
+    pub async fn spawn(self) -> Kafka {
         let [direct, tls, controller] = [(); 3].map(|()| Port::reserve());
         let behind: Vec<Port> = (0..self.proxies).map(|_| Port::reserve()).collect();
         let mut proxies = Vec::new();
@@ -255,10 +266,10 @@ impl KafkaBuilder {
             proxies.push(Proxy::start(port.address()).await);
         }
         let password = uuid::Uuid::new_v4().simple().to_string();
-        self.users.insert(USER.to_owned(), password.clone());
+        let this = MECHANISMS.into_iter().fold(self, |this, mechanism| this.user(mechanism, USER, &password));
         let listeners = listeners(&direct, &tls, &behind, &proxies);
         let (direct_address, tls_address) = (direct.address(), tls.address());
-        let properties = self.properties(&listeners, &controller, &password);
+        let properties = this.properties(&listeners, &controller, &password);
 
         let mut program = Program::new("kafka", java());
         program.arguments = arguments("kafka.Kafka");
@@ -269,7 +280,7 @@ impl KafkaBuilder {
         write(&process, "server.pem", &certificate.server);
         write(&process, "log4j2.xml", LOGGING);
         write(&process, "server.properties", &properties);
-        format(&process, &self.users).await;
+        format(&process, &this.users).await;
         process.spawn();
         let authority = certificate.authority;
         Kafka { process, direct: direct_address, tls: tls_address, proxies, password, authority }
@@ -297,7 +308,7 @@ impl KafkaBuilder {
             ("controller.quorum.bootstrap.servers", controller.to_string()),
             ("inter.broker.listener.name", DIRECT.to_owned()),
             ("sasl.mechanism.inter.broker.protocol", "SCRAM-SHA-256".to_owned()),
-            ("sasl.enabled.mechanisms", "SCRAM-SHA-256".to_owned()),
+            ("sasl.enabled.mechanisms", MECHANISMS.map(Mechanism::name).join(",")),
             ("ssl.keystore.type", "PEM".to_owned()),
             ("ssl.keystore.location", "server.pem".to_owned()),
             ("auto.create.topics.enable", "false".to_owned()),
@@ -316,9 +327,10 @@ impl KafkaBuilder {
         .map(|(name, value)| (name.to_owned(), value))
         .collect::<BTreeMap<_, _>>();
         for listener in listeners {
-            let name =
-                format!("listener.name.{}.scram-sha-256.sasl.jaas.config", listener.name.to_lowercase());
-            ours.insert(name, jaas(password));
+            for mechanism in MECHANISMS {
+                let of = format!("listener.name.{}.{}", listener.name, mechanism.name()).to_lowercase();
+                ours.insert(format!("{of}.sasl.jaas.config"), jaas(password));
+            }
         }
         ours.extend(self.settings.clone());
         ours.iter().fold(String::new(), |mut file, (name, value)| {
@@ -350,13 +362,14 @@ fn listeners(direct: &Port, tls: &Port, behind: &[Port], proxies: &[Proxy]) -> V
 }
 
 /// Makes the folder `data`, with the users in it.
-async fn format(process: &Process, users: &BTreeMap<String, String>) {
+async fn format(process: &Process, users: &[User]) {
     let mut command = process.command_of(&java());
     command.args(arguments("kafka.tools.StorageTool"));
     let cluster = uuid::Uuid::new_v4().simple().to_string();
     command.args(["format", "--config", "server.properties", "--standalone", "--cluster-id", &cluster[..22]]);
-    for (name, password) in users {
-        command.arg("--add-scram").arg(format!("SCRAM-SHA-256=[name={name},password={password}]"));
+    for User { name, password, mechanism } in users {
+        let mechanism = mechanism.name();
+        command.arg("--add-scram").arg(format!("{mechanism}=[name={name},password={password}]"));
     }
     let output = tokio::process::Command::from(command).output().await.expect("Java can be run");
     let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);

@@ -3,6 +3,7 @@
 
 pub mod callback;
 mod channels;
+mod chart;
 mod client;
 pub mod collector;
 mod components;
@@ -32,6 +33,7 @@ mod storage;
 mod user;
 mod wait;
 
+pub use chart::chart;
 pub use client::{Audit, Bearer, Notification, Reminders, Tasks};
 pub use collector::Collector;
 pub use components::{Connection, components};
@@ -39,7 +41,7 @@ pub use daprd::{Daprd, DaprdBuilder};
 pub use discretion::keep_secret;
 pub use docket::{Docket, DocketBuilder};
 pub use figures::{Figures, Sample};
-pub use fleet::{Fleet, FleetBuilder, Links, Member, Role};
+pub use fleet::{Fleet, FleetBuilder, Links, Member, Role, Underway, groups};
 pub use gateway::Gateway;
 pub use hooks::{Answer, Hook, Hooks};
 pub use kafka::Kafka;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use docket_testkit::kafka::{Access, Client, Login, Record};
+use docket_testkit::kafka::{Access, Client, Error, Login, Mechanism, Record};
 use docket_testkit::{Kafka, PATIENCE, wait_for};
 
 /// Nobody answers within it, and whoever can does.
@@ -18,7 +18,8 @@ fn values(records: &[docket_testkit::kafka::Stored]) -> Vec<&[u8]> {
 
 #[tokio::test]
 async fn what_was_acknowledged_outlives_a_kill_and_a_pause() {
-    let mut kafka = Kafka::builder().user("other", "other-password").start().await;
+    let builder = Kafka::builder().user(Mechanism::ScramSha512, "other", "other-password");
+    let mut kafka = builder.start().await;
     let topics = kafka.create_topics("kept-").await;
     assert_eq!(topics.events_dlq, "kept-task-events-dlq");
     let address = kafka.address();
@@ -37,10 +38,17 @@ async fn what_was_acknowledged_outlives_a_kill_and_a_pause() {
     assert_eq!(values(&kafka.read(&topics.events).await), [b"one", b"two"]);
 
     kafka.pause();
-    let other = Access::new([address.to_string()]).login(Login::new("other", "other-password"));
+    let login = Login::new("other", "other-password");
+    let other = |mechanism| Access::new([address.to_string()]).login(login.clone().by(mechanism));
+    let (unknown, other) = (other(Mechanism::ScramSha256), other(Mechanism::ScramSha512));
     let silent = Client::connect(&other.clone().patience(MOMENT)).await;
     assert!(silent.unwrap_err().to_string().contains("no answer within"));
     kafka.resume();
+    let error = Client::connect(&unknown).await.unwrap_err();
+    assert!(
+        matches!(error, Error::Login { .. }),
+        "by another mechanism the broker does not know it: {error:?}"
+    );
     assert_eq!(Client::connect(&other).await.unwrap().read(&topics.events).await.unwrap().len(), 2);
     // Dropped while it is paused, it ends all the same.
     kafka.pause();

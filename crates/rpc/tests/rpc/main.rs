@@ -10,6 +10,8 @@ mod connections;
 #[cfg(test)]
 mod drain;
 #[cfg(test)]
+mod health;
+#[cfg(test)]
 mod keys;
 #[cfg(test)]
 mod limits;

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use docket_store::Stores;
+use docket_store::{Schema, Stores};
 use docket_telemetry::Handle;
 use docket_testkit::http;
 use serde_json::{Value, json};
@@ -25,6 +25,7 @@ impl Port {
         let stores = Stores::open(&database, &[]).await.unwrap();
         let Handle { meters, levels, .. } = Handle::detached(&crate::telling::identity(&config)).unwrap();
         let databases = [Schema::Tasks, Schema::Audit].map(|schema| (schema, stores.of(schema))).to_vec();
+        let databases = Arc::new(Databases::new(databases));
         let admin =
             Admin::new(Deps { config: config.admin, meters, levels, databases, outboxes: Vec::new() });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -14,11 +14,13 @@ pub struct Config {
     /// Brokers to begin at, as `host:port`: a list, or one text with commas. Default: none.
     #[serde(deserialize_with = "list")]
     pub brokers: Vec<String>,
-    /// Who logs in, by SCRAM-SHA-256. Default: nobody does.
+    /// Who logs in. Default: nobody does.
     pub user: Option<String>,
     /// The password of `user`; not written out with the rest.
     #[serde(skip_serializing)]
     pub password: Option<Password>,
+    /// By which mechanism `user` logs in. Default `SCRAM-SHA-256`.
+    pub mechanism: Mechanism,
     /// The authorities (PEM) that vouch for the brokers. Default: none, and so no TLS.
     pub ca_file: Option<PathBuf>,
     /// How many partitions the topics have whose events are in order by task. Default 3.
@@ -57,6 +59,27 @@ impl Default for Groups {
     }
 }
 
+/// By which mechanism somebody logs in; it must be one for which the brokers know the user.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Mechanism {
+    /// What a broker has unless somebody chose otherwise.
+    #[default]
+    #[serde(rename = "SCRAM-SHA-256")]
+    ScramSha256,
+    /// The one that Strimzi's `KafkaUser` has.
+    #[serde(rename = "SCRAM-SHA-512")]
+    ScramSha512,
+}
+
+impl From<Mechanism> for docket_kafka::Mechanism {
+    fn from(mechanism: Mechanism) -> Self {
+        match mechanism {
+            Mechanism::ScramSha256 => Self::ScramSha256,
+            Mechanism::ScramSha512 => Self::ScramSha512,
+        }
+    }
+}
+
 /// What stands for the app id in the names of groups.
 pub(crate) const APP_ID: &str = "{appID}";
 
@@ -84,6 +107,7 @@ impl Default for Config {
             brokers: Vec::new(),
             user: None,
             password: None,
+            mechanism: Mechanism::default(),
             ca_file: None,
             partitions: 3,
             replication_factor: 3,
@@ -211,6 +235,20 @@ mod tests {
         ];
         assert_eq!(faults.len(), expect.len(), "{faults:?}");
         assert!(faults.iter().zip(expect).all(|(fault, key)| fault.starts_with(key)), "{faults:?}");
+    }
+
+    #[test]
+    fn mechanism_is_one_of_two() {
+        let read = |text: &str| toml::from_str::<Config>(text).map(|config| config.mechanism);
+        assert_eq!(read("").unwrap(), Mechanism::ScramSha256);
+        assert_eq!(read("mechanism = 'SCRAM-SHA-256'").unwrap(), Mechanism::ScramSha256);
+        assert_eq!(read("mechanism = 'SCRAM-SHA-512'").unwrap(), Mechanism::ScramSha512);
+        for wrong in ["PLAIN", "scram-sha-512", "SHA-512", ""] {
+            let error = read(&format!("mechanism = '{wrong}'")).unwrap_err().to_string();
+            assert!(error.contains("`SCRAM-SHA-256` or `SCRAM-SHA-512`"), "{wrong}: {error}");
+        }
+        let config = Config { mechanism: Mechanism::ScramSha512, ..Config::default() };
+        assert!(toml::to_string(&config).unwrap().contains("mechanism = \"SCRAM-SHA-512\""));
     }
 
     #[test]

@@ -101,7 +101,10 @@ impl Wanted {
         }
         for (key, should) in &self.configs {
             let is = found.configs.get(key);
-            if is == Some(should) {
+            // Every Kafka has this setting. Who has none keeps its topics in another way: Redpanda, which has a majority of
+            // the replicas write an event that all are asked for, takes it without a word and never tells it.
+            let is_none_of_its = is.is_none() && key == MIN_INSYNC_REPLICAS;
+            if is == Some(should) || is_none_of_its {
                 continue;
             }
             let (is, should) = (is.map_or("not set", String::as_str).to_owned(), should.clone());
@@ -208,6 +211,14 @@ mod tests {
         let insync = Difference::Insync { is: "1".to_owned(), should: "2".to_owned() };
         let alone = Difference::Replication { is: 1, should: 3 };
         assert_eq!(wanted.differences(Some(&topic)), [alone, insync]);
+    }
+
+    #[test]
+    fn broker_without_replicas_in_sync_is_not_asked_for_them() {
+        let wanted = topics(&Config::default()).remove(0);
+        let mut topic = found(&wanted);
+        topic.configs.remove(MIN_INSYNC_REPLICAS);
+        assert_eq!(wanted.differences(Some(&topic)), []);
     }
 
     #[test]

@@ -40,6 +40,21 @@ fn migrations_go_up_and_down() {
 }
 
 #[test]
+fn a_file_has_no_logins_to_be_let_serve() {
+    let folder = Folder::new();
+    let run = folder.run(&["migrate", "up", "--grant", "docket_server"], &[]);
+    assert_eq!(
+        (run.code, run.error.contains("--grant: an SQLite file has no logins")),
+        (64, true),
+        "{run:?}"
+    );
+    assert!(!folder.path().join("docket.db").exists(), "nothing has been done");
+    for wrong in [&["--grant", ""][..], &["--grant", "a,,b"], &["--grant"]] {
+        assert_eq!(folder.run(&[&["migrate", "up"], wrong].concat(), &[]).code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
 fn a_database_is_one_process_s_alone() {
     let folder = Folder::new();
     let url = docket_store::url_of(&folder.path().join("docket.db"));

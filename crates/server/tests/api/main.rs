@@ -12,6 +12,7 @@ mod dead_letters;
 mod dlq;
 mod errors;
 mod harness;
+mod health;
 mod idempotency;
 mod limits;
 mod listing;

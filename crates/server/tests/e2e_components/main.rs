@@ -1,7 +1,9 @@
-//! Every file of `components/` is loaded by a real sidecar, and has no key that the sidecar would pass over in silence.
+//! Every file of `components/`, and every resource of the Helm chart, is loaded by a real sidecar; no file has a key that
+//! the sidecar would pass over in silence.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod channels;
+mod chart;
 mod resources;
 
 use std::collections::BTreeSet;

@@ -13,7 +13,6 @@ use super::record::{Call, Consumer, Content, Done, Entry, Event, History, Key, M
 use super::{AUDIT, RECURRENCE};
 use crate::kafka::Stored;
 use crate::postgres::Client;
-use crate::{Database, Kafka};
 
 /// A setting that PostgreSQL needs, so that it knows afterwards in which order was committed.
 pub const SETTING: (&str, &str) = ("track_commit_timestamp", "on");
@@ -24,8 +23,11 @@ const EVERYBODY: [&str; 2] = ["envelope", "sidecar"];
 /// The header by which a message is for one handler alone.
 const ONLY: &str = "docket-handler";
 
-/// When a row was committed, in microseconds.
-const ORDER: &str = "(extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint";
+/// When a row was committed, in microseconds; 0 for one that is older than [`SETTING`].
+const ORDER: &str = "coalesce((extract(epoch FROM pg_xact_commit_timestamp(xmin)) * 1000000)::bigint, 0)";
+
+/// Where nobody knows it, all are alike.
+const NO_ORDER: &str = "0::bigint";
 
 /// A message that was put onto the topic to be given up.
 #[derive(Clone, Debug)]
@@ -43,12 +45,13 @@ pub struct Poison {
 /// Where a run has left what it did.
 #[derive(Clone, Copy)]
 pub struct Sources<'a> {
-    /// The database of all targets, in a cluster with [`SETTING`].
-    pub database: &'a Database,
-    /// The broker.
-    pub kafka: &'a Kafka,
+    /// The database of all targets, as somebody who may read all of it. In which order was committed is known only with
+    /// [`SETTING`].
+    pub database: &'a Client,
     /// The topic of the tasks' events.
     pub topic: &'a str,
+    /// What is stored of it.
+    pub stored: &'a [Stored],
 }
 
 /// A letter, as the target `deadletters` keeps it.
@@ -65,25 +68,35 @@ impl History {
     /// # Panics
     /// When something cannot be read.
     pub async fn gather(sources: Sources<'_>, calls: Vec<Call>, poison: &[Poison]) -> Self {
-        let stored = sources.kafka.read(sources.topic).await;
-        let client = sources.database.superuser_client().await;
-        let letters = letters(&client, sources.topic).await;
+        let Sources { database: client, topic, stored } = sources;
+        let letters = letters(client, topic).await;
         let others = stored.iter().filter_map(of_no_task).collect();
+        let order = if keeps_order(client).await { ORDER } else { NO_ORDER };
         let mut consumers = Vec::new();
         for name in [AUDIT, RECURRENCE] {
-            consumers.push(consumer(&client, name, &letters, &others).await);
+            consumers.push(consumer(client, name, order, &letters, &others).await);
         }
         Self {
             calls,
-            tasks: tasks(&client).await,
-            keys: keys(&client).await,
-            outbox: outbox(&client, sources.topic).await,
+            tasks: tasks(client).await,
+            keys: keys(client).await,
+            outbox: outbox(client, topic).await,
             topic: stored.iter().map(message).collect(),
-            entries: entries(&client).await,
+            entries: entries(client, order).await,
             consumers,
             planted: poison.iter().map(|poison| planted(poison, &letters)).collect(),
         }
     }
+}
+
+/// Whether the cluster has [`SETTING`]; without it the order at the consumers can not be judged.
+///
+/// # Panics
+/// When it does not answer.
+pub async fn keeps_order(client: &Client) -> bool {
+    let (name, value) = SETTING;
+    let rows = rows(client, &format!("SELECT current_setting('{name}') AS setting")).await;
+    rows.iter().any(|row| row.get::<_, &str>("setting") == value)
 }
 
 async fn rows(client: &Client, sql: &str) -> Vec<Row> {
@@ -143,10 +156,10 @@ async fn outbox(client: &Client, topic: &str) -> Vec<Event> {
     of_topic.map(event).collect()
 }
 
-async fn entries(client: &Client) -> Vec<Entry> {
+async fn entries(client: &Client, order: &str) -> Vec<Entry> {
     let sql = format!(
         "SELECT event_id::text, event_type, task_id::text, user_id, task_version, trace_id,
-            after::text, {ORDER} AS committed
+            after::text, {order} AS committed
          FROM audit.audit_entries WHERE task_version > 0"
     );
     let entry = |row: &Row| {
@@ -184,8 +197,14 @@ async fn letters(client: &Client, topic: &str) -> Vec<Letter> {
 }
 
 /// What a consumer did with changes of tasks. That it heard of `others` is not told; that it gave one up is.
-async fn consumer(client: &Client, name: &str, letters: &[Letter], others: &HashSet<Uuid>) -> Consumer {
-    let sql = format!("SELECT handler, event_id::text, state, {ORDER} AS committed FROM {name}.inbox");
+async fn consumer(
+    client: &Client,
+    name: &str,
+    order: &str,
+    letters: &[Letter],
+    others: &HashSet<Uuid>,
+) -> Consumer {
+    let sql = format!("SELECT handler, event_id::text, state, {order} AS committed FROM {name}.inbox");
     let mine = |handler: &str| handler == name || EVERYBODY.contains(&handler);
     let open = letters.iter().filter(|letter| mine(&letter.handler) && !letter.replayed);
     let mut consumer = Consumer {

@@ -1,6 +1,7 @@
 //! Clean histories are clean, and what is planted into one is found, by its name, and nothing else.
 
 mod edit;
+mod part;
 mod plants;
 mod world;
 
