@@ -3,16 +3,23 @@
 
 mod bench;
 mod chaos;
+mod chart;
 mod check;
+mod cluster;
+mod compose;
 mod dev;
 mod fuzz;
 mod guard;
+mod http;
+mod image;
 mod monitoring;
 mod process;
 mod progress;
+mod random;
 mod test;
 mod tidy;
 mod tools;
+mod tour;
 mod workspace;
 
 use std::process::ExitCode;
@@ -41,8 +48,12 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Finds or builds the programs that the other commands use.
     Tools(tools::Args),
-    /// Checks everything that needs no test: format, lints, dependencies, contract, layout, alert rules.
-    Check,
+    /// Builds the container image of Docket; with `--archive` without an engine.
+    Image(image::Args),
+    /// Checks everything that needs no test: format, lints, dependencies, contract, layout, alert rules, chart; or some of it.
+    Check(check::Args),
+    #[command(flatten)]
+    Cluster(cluster::Command),
     /// Ends the process groups named on standard input when that is closed.
     #[command(hide = true)]
     Guard,
@@ -56,7 +67,9 @@ fn main() -> ExitCode {
         Command::Chaos(args) => chaos::run(&args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Tools(args) => tools::run(&args),
-        Command::Check => check::run(),
+        Command::Image(args) => image::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Cluster(command) => cluster::run(command),
         Command::Guard => guard::run(),
     };
     match done {

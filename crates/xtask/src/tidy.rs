@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::workspace::{self, DEFAULT_RING};
+use crate::workspace::{self, DEFAULT_RING, DEFAULT_RING_NAMES};
 
 /// More than this is no longer read at one go.
 const MOST_LINES: usize = 450;
@@ -33,9 +33,6 @@ const RESERVED: [(&str, &[&str]); 5] = [
     ("sea-orm-migration", &["docket-migration"]),
     ("tokio-postgres", &["docket-testkit"]),
 ];
-
-/// How the names of the tests of the default ring begin.
-const DEFAULT_RING_NAMES: &str = "e2e_";
 
 /// What the rules of the domain must not know of.
 const IMPURE: [&str; 7] = ["dapr", "docket-proto", "prost", "sea-orm", "tokio", "tonic", "tonic-types"];

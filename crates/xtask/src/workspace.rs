@@ -1,14 +1,18 @@
 //! Where things are.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// The feature that a package's tests of the default ring need.
 pub(crate) const DEFAULT_RING: &str = "e2e";
+
+/// How the names of those tests begin.
+pub(crate) const DEFAULT_RING_NAMES: &str = "e2e_";
 
 /// The folder of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -41,9 +45,18 @@ pub(crate) fn packages() -> Result<Vec<Value>> {
 
 /// Where cargo puts what it builds for development.
 pub(crate) fn built() -> Result<PathBuf> {
+    Ok(target()?.join("debug"))
+}
+
+/// Where cargo puts what it builds for production.
+pub(crate) fn released() -> Result<PathBuf> {
+    Ok(target()?.join("release"))
+}
+
+fn target() -> Result<PathBuf> {
     let metadata = metadata()?;
     let target = metadata["target_directory"].as_str().context("cargo metadata names no target directory")?;
-    Ok(Path::new(target).join("debug"))
+    Ok(PathBuf::from(target))
 }
 
 fn metadata() -> Result<Value> {
@@ -60,6 +73,16 @@ pub(crate) fn default_ring() -> Result<String> {
     let with = packages.iter().filter(|package| package["features"].get(DEFAULT_RING).is_some());
     let features = with.filter_map(|package| Some(format!("{}/{DEFAULT_RING}", package["name"].as_str()?)));
     Ok(features.collect::<Vec<_>>().join(","))
+}
+
+/// The integration tests of the default ring, by name.
+pub(crate) fn default_ring_tests() -> Result<BTreeSet<String>> {
+    let packages = packages()?;
+    let targets = packages.iter().flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    let names = targets
+        .filter(|target| target["kind"] == json!(["test"]))
+        .filter_map(|target| target["name"].as_str());
+    Ok(names.filter(|name| name.starts_with(DEFAULT_RING_NAMES)).map(str::to_owned).collect())
 }
 
 /// The folder of what was built and can be built again.
@@ -89,5 +112,14 @@ mod tests {
             assert!(features.contains(&expect), "{features:?}");
         }
         assert!(!features.contains(&"docket-domain/e2e"), "{features:?}");
+    }
+
+    #[test]
+    fn tests_of_the_default_ring_are_found_by_name() {
+        let tests = default_ring_tests().unwrap();
+        for expect in ["e2e_flow", "e2e_kafka", "e2e_cluster"] {
+            assert!(tests.contains(expect), "{tests:?}");
+        }
+        assert!(!tests.contains("api"), "{tests:?}");
     }
 }

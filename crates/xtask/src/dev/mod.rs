@@ -2,7 +2,6 @@
 
 mod child;
 mod guide;
-mod http;
 mod mail;
 mod observe;
 mod ports;

@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 
 use super::child::Child;
-use super::http;
 use super::mail::{self, Mail};
 use super::observe::Observe;
 use super::ports::{self, Port};
 use crate::guard::Guard;
+use crate::http;
+use crate::random;
 use crate::tools::{self, Paths, Tool};
 use crate::workspace;
 
@@ -71,7 +72,7 @@ impl Stack {
         let mail = mail.then(|| Mail::new(smtp, mail_api));
         let observe = observe.then(|| ports::after(public.port()).map(Observe::new)).transpose()?;
         let ports = Ports { app, admin, http, grpc, internal, scheduler, health, etcd_client, etcd_peer };
-        let (app_token, api_token) = (random_hex(32)?, random_hex(32)?);
+        let (app_token, api_token) = (random::hex(32)?, random::hex(32)?);
         let guard = Guard::start()?;
         let children = Vec::new();
         Ok(Self {
@@ -351,18 +352,4 @@ impl Stack {
         }
         Ok(())
     }
-}
-
-/// So many random bytes, as hexadecimal digits.
-pub(crate) fn random_hex(bytes: usize) -> Result<String> {
-    use std::fmt::Write as _;
-    use std::io::Read as _;
-    let mut random = vec![0; bytes];
-    let source = fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut random));
-    source.context("cannot read /dev/urandom")?;
-    let mut text = String::new();
-    for byte in random {
-        write!(text, "{byte:02x}")?;
-    }
-    Ok(text)
 }

@@ -28,6 +28,12 @@ use version::Version;
 /// The oldest Dapr that Docket works with: before it, the scheduler can stop triggering jobs.
 const OLDEST_DAPR: Version = Version::release(1, 18, 3);
 
+/// The oldest Helm whose flags and annotations are used.
+const OLDEST_HELM: Version = Version::release(4, 0, 0);
+
+/// The oldest Compose that reads all of `deploy/compose.yaml`: contents of files inside it, and what starts again with another one.
+const OLDEST_COMPOSE: Version = Version::release(2, 24, 0);
+
 /// What `tools` takes.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -46,12 +52,30 @@ pub(crate) enum Tool {
     Daprd,
     /// Dapr's scheduler, which keeps the jobs.
     Scheduler,
+    /// What gives pods their sidecars.
+    Injector,
+    /// What gives sidecars their components.
+    Operator,
+    /// What knows where actors are.
+    Placement,
+    /// What gives sidecars their certificates.
+    Sentry,
     /// Calls gRPC services from a shell.
     Grpcurl,
     /// Lints the contract.
     Buf,
     /// Checks and tries alert rules.
     Promtool,
+    /// Renders and installs charts.
+    Helm,
+    /// Tries charts.
+    HelmUnittest,
+    /// Checks manifests of Kubernetes.
+    Kubeconform,
+    /// Makes clusters in Docker.
+    Kind,
+    /// Reads files of services.
+    Compose,
     /// Checks dependencies.
     CargoDeny,
     /// Feeds random input.
@@ -74,8 +98,8 @@ impl Tool {
     /// What `dev` uses.
     pub(crate) const DEV: [Self; 3] = [Self::Daprd, Self::Scheduler, Self::Grpcurl];
     /// What the tests of the default ring use.
-    pub(crate) const TEST: [Self; 6] =
-        [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka, Self::Mail, Self::Jaeger];
+    pub(crate) const TEST: [Self; 7] =
+        [Self::Daprd, Self::Scheduler, Self::Postgres, Self::Kafka, Self::Mail, Self::Jaeger, Self::Helm];
     /// What `dev --observe` uses besides.
     pub(crate) const OBSERVE: [Self; 2] = [Self::Jaeger, Self::JaegerUi];
     /// What `bench` uses.
@@ -88,15 +112,27 @@ impl Tool {
     pub(crate) const TRACES: [Self; 2] = [Self::Daprd, Self::Postgres];
     /// What `dapr init` installs.
     const DAPR: [Self; 2] = [Self::Daprd, Self::Scheduler];
+    /// What `dapr init -k` installs besides. Nothing asks it for its version, and others have programs of these names, so
+    /// none that is on the search path is taken.
+    const CONTROL_PLANE: [Self; 4] = [Self::Injector, Self::Operator, Self::Placement, Self::Sentry];
     /// What is folders of jars, which Java runs.
     const JAVA: [Self; 2] = [Self::Kafka, Self::Mail];
     #[cfg(test)]
-    const BUILT: [Self; 11] = [
+    const BUILT: [Self; 20] = [
         Self::Daprd,
         Self::Scheduler,
+        Self::Injector,
+        Self::Operator,
+        Self::Placement,
+        Self::Sentry,
         Self::Grpcurl,
         Self::Buf,
         Self::Promtool,
+        Self::Helm,
+        Self::HelmUnittest,
+        Self::Kubeconform,
+        Self::Kind,
+        Self::Compose,
         Self::CargoDeny,
         Self::CargoFuzz,
         Self::Kafka,
@@ -110,9 +146,18 @@ impl Tool {
         match self {
             Self::Daprd => "daprd",
             Self::Scheduler => "scheduler",
+            Self::Injector => "injector",
+            Self::Operator => "operator",
+            Self::Placement => "placement",
+            Self::Sentry => "sentry",
             Self::Grpcurl => "grpcurl",
             Self::Buf => "buf",
             Self::Promtool => "promtool",
+            Self::Helm => "helm",
+            Self::HelmUnittest => "helm-unittest",
+            Self::Kubeconform => "kubeconform",
+            Self::Kind => "kind",
+            Self::Compose => "docker-compose",
             Self::CargoDeny => "cargo-deny",
             Self::CargoFuzz => "cargo-fuzz",
             Self::Postgres => "postgres",
@@ -130,9 +175,18 @@ impl Tool {
         match self {
             Self::Daprd => "TOOL_DAPRD",
             Self::Scheduler => "TOOL_SCHEDULER",
+            Self::Injector => "TOOL_INJECTOR",
+            Self::Operator => "TOOL_OPERATOR",
+            Self::Placement => "TOOL_PLACEMENT",
+            Self::Sentry => "TOOL_SENTRY",
             Self::Grpcurl => "TOOL_GRPCURL",
             Self::Buf => "TOOL_BUF",
             Self::Promtool => "TOOL_PROMTOOL",
+            Self::Helm => "TOOL_HELM",
+            Self::HelmUnittest => "TOOL_HELM_UNITTEST",
+            Self::Kubeconform => "TOOL_KUBECONFORM",
+            Self::Kind => "TOOL_KIND",
+            Self::Compose => "TOOL_DOCKER_COMPOSE",
             Self::CargoDeny => "TOOL_CARGO_DENY",
             Self::CargoFuzz => "TOOL_CARGO_FUZZ",
             Self::Postgres => "TOOL_POSTGRES",
@@ -155,6 +209,9 @@ impl Tool {
         if !process::is_program(file) {
             return Err("is not a program".to_owned());
         }
+        if Self::CONTROL_PLANE.contains(&self) {
+            return Ok(());
+        }
         let mut ask = Command::new(file);
         match self {
             // It has no way to ask. A certificate that is not there ends it right after it has said its version, before
@@ -167,11 +224,24 @@ impl Tool {
                 "--healthz-listen-address=127.0.0.1",
                 "--healthz-port=0",
             ]),
+            Self::Helm => ask.args(["version", "--short"]),
+            // Says no version; what it is says its help.
+            Self::HelmUnittest => ask.arg("--help"),
+            Self::Kubeconform => ask.arg("-v"),
             _ => ask.arg("--version"),
         };
         let answer = process::answer(&mut ask).unwrap_or_default();
         let oldest = match self {
-            Self::Daprd | Self::Scheduler => OLDEST_DAPR,
+            Self::Daprd
+            | Self::Scheduler
+            | Self::Injector
+            | Self::Operator
+            | Self::Placement
+            | Self::Sentry => OLDEST_DAPR,
+            Self::Helm => OLDEST_HELM,
+            Self::Compose => OLDEST_COMPOSE,
+            Self::HelmUnittest if answer.contains("unittest") => return Ok(()),
+            Self::HelmUnittest => return Err("is not helm-unittest".to_owned()),
             // Nothing that is used of it is younger than what anybody has.
             Self::Grpcurl if answer.contains("grpcurl") => return Ok(()),
             Self::Grpcurl => return Err("is not grpcurl".to_owned()),
@@ -180,6 +250,8 @@ impl Tool {
             Self::Pgbench if answer.contains("(PostgreSQL)") => return Ok(()),
             Self::Postgres | Self::Pgbench => return Err("is not of PostgreSQL".to_owned()),
             Self::Buf
+            | Self::Kubeconform
+            | Self::Kind
             | Self::CargoDeny
             | Self::CargoFuzz
             | Self::Kafka
@@ -221,6 +293,9 @@ impl Tool {
                 Ok(()) => Ok(Some(file)),
                 Err(why) => bail!("{variable} names {}, which {why}", file.display()),
             };
+        }
+        if Self::CONTROL_PLANE.contains(&self) {
+            return Recipe::of(self)?.built();
         }
         if self == Self::Pgbench {
             let folder = postgres::find()?;
@@ -300,7 +375,7 @@ impl Plan {
 }
 
 /// Where the tools are.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Paths(BTreeMap<Tool, PathBuf>);
 
 impl Paths {
@@ -313,6 +388,27 @@ impl Paths {
 /// The Java that runs what is made of jars.
 pub(crate) fn java() -> Result<PathBuf> {
     java::found().map_err(anyhow::Error::msg)
+}
+
+/// Where a tool is, or that it will be built, and how long that takes; an error says what it takes to have it.
+pub(crate) fn outlook(tool: Tool) -> Result<String> {
+    let plan = Plan::new(&[tool])?;
+    let found = plan.found.get(&tool).map(|file| file.display().to_string());
+    let built = plan
+        .missing
+        .first()
+        .map(|recipe| format!("{} is built once, about {} on two cores", recipe.version, recipe.takes));
+    found.or(built).with_context(|| format!("{} is not there", tool.name()))
+}
+
+/// Whether the first version in a text is this one or a newer one.
+pub(crate) fn is_at_least(text: &str, oldest: &str) -> bool {
+    Version::find(text) >= Version::parse(oldest)
+}
+
+/// Whether Docket works with a version of Dapr.
+pub(crate) fn dapr_is_new_enough(version: &str) -> bool {
+    Version::parse(version) >= Some(OLDEST_DAPR)
 }
 
 /// Finds or builds.
@@ -330,69 +426,4 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-
-    /// Makes a program.
-    pub(super) fn script(file: &Path, text: &str) {
-        // Copied by another process: a file that this one writes stays open in whatever another test starts meanwhile,
-        // and a program that is open for writing cannot be run.
-        let draft = file.with_extension("draft");
-        fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&draft, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(Command::new("cp").arg("-p").arg(&draft).arg(file).status().unwrap().success());
-    }
-
-    /// What is said about a program that answers `says`.
-    fn judged(tool: Tool, says: &str) -> Result<(), String> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join(tool.name());
-        let inside: String = dapr::methods().map(|method| format!("# {method}\n")).collect();
-        script(&file, &format!("{inside}echo '{says}' >&2\nexit 1"));
-        tool.accepts(&file)
-    }
-
-    #[test]
-    fn installed_programs_are_taken_when_new_enough() {
-        let old = "1.18.3 or newer is needed";
-        let check = |tool, says: &str, expect: Result<(), &str>| match (judged(tool, says), expect) {
-            (Ok(()), Ok(())) => {}
-            (Err(why), Err(expect)) => assert!(why.contains(expect), "{why}"),
-            (got, _) => panic!("{says:?}: {got:?}"),
-        };
-        check(Tool::Daprd, "1.18.3", Ok(()));
-        check(Tool::Daprd, "1.19.0-rc.1", Ok(()));
-        check(Tool::Daprd, "1.18.2", Err(old));
-        check(Tool::Daprd, "1.18.3-rc.2", Err(old));
-        check(Tool::Daprd, "edge", Err(old));
-        check(
-            Tool::Scheduler,
-            "time=\"05.58\" msg=\"Starting Dapr Scheduler Service -- version 1.18.4 -- commit \"",
-            Ok(()),
-        );
-        check(Tool::Scheduler, "Error: unknown flag: --trust-anchors-file", Err(old));
-        check(Tool::Grpcurl, "grpcurl dev build <no version set>", Ok(()));
-        check(Tool::Buf, "1.2.0", Err("is version 1.2.0"));
-        check(Tool::Promtool, "promtool, version 2.53.0 (branch: HEAD, revision: 4c35b92)", Ok(()));
-        check(Tool::Promtool, "1.2.0", Err("is not promtool"));
-        check(Tool::Jaeger, "jaeger version v2.13.0", Ok(()));
-        check(Tool::Jaeger, "jaeger version v1.62.0", Err("is version 1.62.0"));
-    }
-
-    #[test]
-    fn sidecar_is_taken_with_all_components_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("daprd");
-        script(&file, "echo 1.18.3");
-        assert_eq!(Tool::Daprd.accepts(&file), Err("was built without bindings.smtp".to_owned()));
-    }
-
-    #[test]
-    fn what_is_no_program_is_not_taken() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(Tool::Daprd.accepts(file.path()), Err("is not a program".to_owned()));
-    }
-}
+mod tests;

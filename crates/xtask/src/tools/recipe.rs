@@ -64,6 +64,16 @@ impl Recipe {
             Tool::Scheduler => {
                 ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/scheduler", "2 minutes")
             }
+            Tool::Injector => {
+                ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/injector", "2 minutes")
+            }
+            Tool::Operator => {
+                ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/operator", "2 minutes")
+            }
+            Tool::Placement => {
+                ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/placement", "1 minute")
+            }
+            Tool::Sentry => ("dapr", "github.com/dapr/dapr", "github.com/dapr/dapr/cmd/sentry", "1 minute"),
             Tool::Grpcurl => (
                 "grpcurl",
                 "github.com/fullstorydev/grpcurl",
@@ -77,6 +87,23 @@ impl Recipe {
                 "github.com/prometheus/prometheus/cmd/promtool",
                 "4 minutes",
             ),
+            Tool::Helm => ("helm", "helm.sh/helm/v4", "helm.sh/helm/v4/cmd/helm", "4 minutes"),
+            Tool::HelmUnittest => (
+                "helm-unittest",
+                "github.com/helm-unittest/helm-unittest",
+                "github.com/helm-unittest/helm-unittest/cmd/helm-unittest",
+                "3 minutes",
+            ),
+            Tool::Kubeconform => (
+                "kubeconform",
+                "github.com/yannh/kubeconform",
+                "github.com/yannh/kubeconform/cmd/kubeconform",
+                "1 minute",
+            ),
+            Tool::Kind => ("kind", "sigs.k8s.io/kind", "sigs.k8s.io/kind", "1 minute"),
+            Tool::Compose => {
+                ("compose", "github.com/docker/compose/v5", "github.com/docker/compose/v5/cmd", "3 minutes")
+            }
             Tool::CargoDeny => return Ok(Self::of_crate(tool, CARGO_DENY, "2 minutes")),
             Tool::CargoFuzz => return Ok(Self::of_crate(tool, CARGO_FUZZ, "1 minute")),
             Tool::Kafka => return Self::of_maven(tool, "kafka.version", "1 minute"),
@@ -97,10 +124,13 @@ impl Recipe {
         let version = required(&manifest, module).with_context(|| format!("no go.mod pins {module}"))?;
         let oldest_go = value(&manifest, "go").context("a go.mod without a version of Go")?;
         let says = match tool {
-            Tool::Daprd | Tool::Scheduler => format!(
+            _ if folder.ends_with("dapr") => format!(
                 " -X github.com/dapr/dapr/pkg/buildinfo.version={version} -X github.com/dapr/kit/logger.DaprVersion={version}"
             ),
             Tool::Grpcurl => format!(" -X main.version={version}"),
+            Tool::Kubeconform => format!(" -X main.version=v{version}"),
+            Tool::Compose => format!(" -X github.com/docker/compose/v5/internal.Version=v{version}"),
+            Tool::Helm => format!(" -X helm.sh/helm/v4/internal/version.version=v{version}"),
             Tool::Promtool => format!(" -X github.com/prometheus/common/version.Version={version}"),
             Tool::Jaeger => {
                 format!(" -X github.com/jaegertracing/jaeger/internal/version.latestVersion=v{version}")
