@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use docket_chaos::Report;
 use docket_chaos::cluster::{Options, run};
 
 /// Where a failed run leaves its logs.
@@ -27,4 +28,15 @@ async fn every_fault_of_a_cluster_leaves_nothing_wrong() {
     eprintln!("{report}");
     assert!(report.is_clean(), "{report}");
     assert_eq!(report.struck.len(), faults, "{report}");
+    assert!(report.notes.iter().all(|note| !note.contains("was not judged")), "{report}");
+    // Clients worked through all of them, and were told that what they changed is there.
+    assert!(report.struck.iter().all(|struck| during(&report, &struck.fault) > 0), "{report}");
+    let changes = ["Create", "Update", "Complete", "Reopen", "Delete"];
+    let kept = |method: &str| report.calls.get(method).and_then(|outcomes| outcomes.get("ok"));
+    assert!(changes.iter().all(|method| kept(method).is_some_and(|count| *count > 0)), "{report}");
+}
+
+/// How many calls there were while a fault struck.
+fn during(report: &Report, fault: &str) -> u64 {
+    report.acts.iter().filter(|act| act.name == fault).map(|act| act.calls).sum()
 }

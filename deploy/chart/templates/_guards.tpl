@@ -155,6 +155,26 @@ kafka.ca_file: kafka.tls and kafka.caFile
 {{- if and .Values.auth.jwks.enabled .Values.dapr.enabled (eq .Values.auth.jwks.issuer .Values.auth.jwks.serviceTokens.issuer) }}
 {{- fail "auth.jwks.serviceTokens.issuer: must be another one than auth.jwks.issuer, so that no user's token is taken for a service's" }}
 {{- end }}
+{{- /* Twice the same annotation would be the last one, silently. */}}
+{{- $own := list "enabled" "app-id" "app-port" "app-protocol" "config" "app-token-secret" "api-token-secret" "enable-app-health-check" "app-health-probe-interval" "app-health-probe-timeout" "app-health-threshold" "max-body-size" "block-shutdown-duration" "graceful-shutdown-seconds" "disable-builtin-k8s-secret-store" "scheduler-host-address" "log-as-json" "log-level" "sidecar-seccomp-profile-type" "sidecar-cpu-request" "sidecar-memory-request" "sidecar-cpu-limit" "sidecar-memory-limit" "env" "sidecar-image" "enable-native-sidecar" }}
+{{- range $annotation, $_ := .Values.dapr.annotations }}
+{{- if has (trimPrefix "dapr.io/" $annotation) $own }}
+{{- fail (printf "dapr.annotations: %s is the chart's own" $annotation) }}
+{{- end }}
+{{- end }}
+{{- $secrets := list "DOCKET_AUTH__SECRET" "DOCKET_DATABASE__URL" "DOCKET_DAPR__API_TOKEN" "DOCKET_DAPR__APP_API_TOKEN" "DOCKET_KAFKA__PASSWORD" "APP_API_TOKEN" "DAPR_API_TOKEN" "PGPASSWORD" }}
+{{- range $instance := include "docket.instances" . | fromJsonArray }}
+{{- range $instance.settings.env }}
+{{- if and .value (has .name $secrets) }}
+{{- fail (printf "%s.env: %s is a secret; take it from one, by valueFrom" $instance.key .name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.auth.jwks.serviceTokens }}
+{{- if and $.Values.auth.jwks.enabled $.Values.dapr.enabled (not .publishKeys) (hasPrefix "https://kubernetes.default" .jwks) }}
+{{- fail "auth.jwks.serviceTokens.publishKeys: must be true for serviceTokens.jwks to be read at the API server, which shows its keys to nobody who does not log in; or name another address of the keys" }}
+{{- end }}
+{{- end }}
 {{- if and .Values.auth.jwks.enabled .Values.auth.existingSecret }}
 {{- fail "auth.existingSecret: there is no secret with auth.jwks.enabled; who knew it could be anybody" }}
 {{- end }}

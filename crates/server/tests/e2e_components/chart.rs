@@ -10,12 +10,13 @@ use serde_json::{Value, json};
 use super::{DOCKET, HARMLESS};
 
 /// Values that the chart is rendered with: each file, and what the examples are on top of.
-const SHAPES: [&[&str]; 8] = [
+const SHAPES: [&[&str]; 9] = [
     &[],
     &["values-kind.yaml"],
     &["values-production.yaml"],
     &["values-production.yaml", "examples/managed-kafka.yaml"],
     &["values-production.yaml", "examples/managed-postgres.yaml"],
+    &["values-production.yaml", "examples/managed-kafka.yaml", "examples/managed-postgres.yaml"],
     &["tests/values/everything.yaml"],
     &["tests/values/single.yaml"],
     &["tests/values/without-dapr.yaml"],

@@ -9,8 +9,8 @@ use super::manifest::{self, Manifest};
 use super::{rules, schema};
 use crate::workspace;
 
-/// Whose resources have no schema here: Strimzi publishes its definitions with its releases alone. The operator itself refuses
-/// what it does not know.
+/// Whose resources have no schema here: Strimzi publishes its definitions with its releases alone, and no module that could be
+/// pinned has them. `cargo xtask up` applies them with strict validation, which refuses fields that the cluster does not know.
 const UNKNOWN: &str = "kafka.strimzi.io/";
 
 /// Checks all manifests of the platform.
