@@ -21,6 +21,9 @@ const LONG_PATIENCE: Duration = Duration::from_secs(660);
 /// How long Helm and kubectl themselves wait for pods: less, so that they say what was missing.
 const LIMIT: &str = "600s";
 
+/// What kubectl has changed, replicas or a Secret, is the release's again: Helm 4 refuses to touch it without this.
+const OVER_OTHERS: &str = "--force-conflicts";
+
 /// kubectl and Helm.
 #[derive(Clone, Debug)]
 pub(super) struct Kube {
@@ -104,7 +107,7 @@ impl Kube {
         self.changed.store(true, Ordering::SeqCst);
         let mut command =
             self.helm_command(&["upgrade", &self.release, "--reset-then-reuse-values", "--wait"]);
-        command.arg(&self.chart).args(["--timeout", LIMIT]);
+        command.arg(&self.chart).args(["--timeout", LIMIT, OVER_OTHERS]);
         command.args(values.iter().map(|value| format!("--set-json={value}")));
         run(command, LONG_PATIENCE).await.map(drop)
     }
@@ -113,7 +116,7 @@ impl Kube {
     pub(super) async fn roll_back(&self, revision: u64) -> Result<()> {
         let revision = revision.to_string();
         let mut command = self.helm_command(&["rollback", &self.release, &revision, "--wait"]);
-        command.args(["--timeout", LIMIT]);
+        command.args(["--timeout", LIMIT, OVER_OTHERS]);
         run(command, LONG_PATIENCE).await.map(drop)
     }
 

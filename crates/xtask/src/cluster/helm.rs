@@ -72,9 +72,9 @@ impl Helm {
         let Ok(text) = call::text(ask.args(["status", release.name, "--output=json"])) else { return Ok(()) };
         let status: Value = serde_json::from_str(&text).context("helm status answers no JSON")?;
         let Some(back) = way_back(&status) else { return Ok(()) };
-        eprintln!("    release {} was left unfinished: helm {back}", release.name);
-        call::text(self.command(release.namespace).args([back, release.name, "--wait", "--timeout", LIMIT]))
-            .map(drop)
+        eprintln!("    release {} was left unfinished: helm {}", release.name, back.join(" "));
+        let mut command = self.command(release.namespace);
+        call::text(command.args(back).args([release.name, "--wait", "--timeout", LIMIT])).map(drop)
     }
 
     fn command(&self, namespace: &str) -> Command {
@@ -85,11 +85,12 @@ impl Helm {
 }
 
 /// How a release is taken back that somebody has left in the middle.
-fn way_back(status: &Value) -> Option<&'static str> {
+fn way_back(status: &Value) -> Option<&'static [&'static str]> {
     let now = status.pointer("/info/status").and_then(Value::as_str).unwrap_or_default();
     match now {
-        "pending-install" => Some("uninstall"),
-        "pending-upgrade" | "pending-rollback" => Some("rollback"),
+        "pending-install" => Some(&["uninstall"]),
+        // What somebody has changed by hand becomes what the release says.
+        "pending-upgrade" | "pending-rollback" => Some(&["rollback", "--force-conflicts"]),
         _ => None,
     }
 }
@@ -146,11 +147,13 @@ mod tests {
 
     #[test]
     fn unfinished_release_is_taken_back() {
-        let check =
-            |now: &str, expect| assert_eq!(way_back(&json!({"info": {"status": now}})), expect, "{now}");
-        check("deployed", None);
-        check("failed", None);
-        check("pending-install", Some("uninstall"));
-        check("pending-upgrade", Some("rollback"));
+        let check = |now: &str, expect: &str| {
+            let back = way_back(&json!({"info": {"status": now}}));
+            assert_eq!(back.unwrap_or_default().join(" "), expect, "{now}");
+        };
+        check("deployed", "");
+        check("failed", "");
+        check("pending-install", "uninstall");
+        check("pending-upgrade", "rollback --force-conflicts");
     }
 }
