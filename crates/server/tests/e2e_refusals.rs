@@ -9,7 +9,6 @@ use docket_proto::v1::{ListTasksRequest, Task};
 use docket_testkit::callback::{Answer, Callback, JobEvent, TopicEvent, refused};
 use docket_testkit::publish::{publish, shut_down};
 use docket_testkit::{Daprd, PATIENCE, Stack, Storage, User, repeating, wait_for};
-use serde_json::json;
 use tonic::transport::Channel;
 use tonic::{Code, Request};
 
@@ -19,43 +18,13 @@ fn chore() -> Task {
     repeating("Feed the cat", Pattern::Daily, "2027-02-01T07:00:00Z", "UTC")
 }
 
-/// An event that nobody published: a task of alice's that nobody created.
-fn forged() -> TopicEvent {
-    let (id, task) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-    let event = json!({
-        "specversion": "1.0",
-        "id": id,
-        "source": "docket/tasks",
-        "type": "com.todo.task.created",
-        "subject": task,
-        "time": "2027-01-01T00:00:00Z",
-        "datacontenttype": "application/json",
-        "data": {
-            "schema_version": 1,
-            "task_id": task,
-            "user_id": "alice",
-            "sequence": 1,
-            "idempotency_key": id,
-            "payload": {
-                "title": "Forged",
-                "status": "TASK_STATUS_OPEN",
-                "priority": "TASK_PRIORITY_MEDIUM",
-                "time_zone": "UTC",
-                "create_time": "2027-01-01T00:00:00Z",
-                "update_time": "2027-01-01T00:00:00Z",
-            },
-        },
-    });
-    TopicEvent::raw("pubsub", "task-events", event.to_string())
-}
-
 async fn entries(user: &User) -> usize {
     let page = user.audit().list_audit_entries(docket_proto::v1::ListAuditEntriesRequest::default()).await;
     page.unwrap().into_inner().entries.len()
 }
 
 async fn expect_refused(who: &str, callback: &Callback) {
-    let status = callback.topic_event(forged()).await.unwrap_err();
+    let status = callback.topic_event(TopicEvent::forged("alice")).await.unwrap_err();
     assert!(refused(&status), "OnTopicEvent by {who}: {status}");
     let job = JobEvent::new("reminder", b"");
     let status = callback.job_event(job).await.unwrap_err();
@@ -96,14 +65,14 @@ async fn nobody_but_the_own_sidecar_may_deliver(storage: Storage) {
     let bearer = format!("Bearer {}", stack.docket.token("alice"));
     let public =
         Callback::new(stack.docket.public_channel()).with_token(&token).with("authorization", &bearer);
-    let status = public.topic_event(forged()).await.unwrap_err();
+    let status = public.topic_event(TopicEvent::forged("alice")).await.unwrap_err();
     assert_eq!(status.code(), Code::Unimplemented, "no callbacks on the public port");
     assert_eq!(entries(&alice).await, 0);
 
     // The same event by the one who may: the refusals above were not for its sake.
-    assert_eq!(stack.sidecar().topic_event(forged()).await.unwrap(), Answer::Success);
+    assert_eq!(stack.sidecar().topic_event(TopicEvent::forged("alice")).await.unwrap(), Answer::Success);
     assert_eq!(entries(&alice).await, 1);
-    let unknown = TopicEvent { topic: "no-such-topic".to_owned(), ..forged() };
+    let unknown = TopicEvent { topic: "no-such-topic".to_owned(), ..TopicEvent::forged("alice") };
     let status = stack.sidecar().topic_event(unknown).await.unwrap_err();
     assert_ne!(status.code(), Code::Unimplemented, "which a sidecar takes for success");
 }
@@ -113,7 +82,7 @@ async fn nobody_but_docket_may_use_its_sidecar(storage: Storage) {
     let mut stack = Stack::builder(Path::new(DOCKET)).storage(&storage).start().await;
     let alice = stack.user("alice");
     let (api_token, app_api_token) = (stack.api_token().to_owned(), stack.app_api_token().to_owned());
-    let event = forged();
+    let event = TopicEvent::forged("alice");
     let data = String::from_utf8(event.data.clone()).unwrap();
 
     let daprd = stack.daprd();
@@ -128,7 +97,7 @@ async fn nobody_but_docket_may_use_its_sidecar(storage: Storage) {
 
     // The way is open for who has the token, so that what was refused would have been seen: first and alone.
     assert_eq!(daprd.post(PUBLISH, Some(&api_token), &data).await, 204);
-    publish(daprd.channel(), Some(&api_token), forged()).await.unwrap();
+    publish(daprd.channel(), Some(&api_token), TopicEvent::forged("alice")).await.unwrap();
     wait_for("two events that were let in", PATIENCE, async || match entries(&alice).await {
         2.. => Ok(()),
         count => Err(format!("{count} entries")),
@@ -191,7 +160,7 @@ async fn event_is_not_acknowledged_while_its_handler_fails(storage: Storage) {
     let alice = stack.user("alice");
     let task = alice.create(chore()).await;
     stack.docket.wait_for_log("was published again").await;
-    assert_eq!(stack.sidecar().topic_event(forged()).await.unwrap(), Answer::Retry);
+    assert_eq!(stack.sidecar().topic_event(TopicEvent::forged("alice")).await.unwrap(), Answer::Retry);
     assert_eq!(entries(&alice).await, 0);
     assert_eq!(stack.waiting_events().await, 1);
 

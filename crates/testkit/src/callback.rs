@@ -3,6 +3,7 @@
 //! Written by hand from Dapr's published contract: a mistake in the code under test is not shared.
 
 use http::uri::PathAndQuery;
+use serde_json::json;
 use tonic::client::Grpc;
 use tonic::codegen::http;
 use tonic::metadata::MetadataKey;
@@ -52,6 +53,37 @@ impl TopicEvent {
             data: bytes.into(),
             pubsub_name: pubsub.to_owned(),
         }
+    }
+
+    /// One that nobody published, on `task-events` of `pubsub`: a task of the user's that nobody created, a new one each time.
+    /// Who takes it for true writes it into the audit log of its owner.
+    pub fn forged(user: &str) -> Self {
+        let (id, task) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+        let event = json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": "docket/tasks",
+            "type": "com.todo.task.created",
+            "subject": task,
+            "time": "2027-01-01T00:00:00Z",
+            "datacontenttype": "application/json",
+            "data": {
+                "schema_version": 1,
+                "task_id": task,
+                "user_id": user,
+                "sequence": 1,
+                "idempotency_key": id,
+                "payload": {
+                    "title": "Forged",
+                    "status": "TASK_STATUS_OPEN",
+                    "priority": "TASK_PRIORITY_MEDIUM",
+                    "time_zone": "UTC",
+                    "create_time": "2027-01-01T00:00:00Z",
+                    "update_time": "2027-01-01T00:00:00Z",
+                },
+            },
+        });
+        Self::raw("pubsub", "task-events", event.to_string())
     }
 }
 

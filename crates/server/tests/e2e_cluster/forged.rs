@@ -2,8 +2,6 @@
 
 use docket_testkit::callback::TopicEvent;
 use docket_testkit::{PATIENCE, User, wait_for};
-use serde_json::json;
-use uuid::Uuid;
 
 use crate::site::{Site, somebody, token};
 
@@ -23,32 +21,7 @@ impl Victim {
 
     /// A new forged event, as a sidecar brings what was published.
     pub(crate) fn event(&self) -> TopicEvent {
-        let (id, task) = (Uuid::new_v4(), Uuid::new_v4());
-        let event = json!({
-            "specversion": "1.0",
-            "id": id,
-            "source": "docket/tasks",
-            "type": "com.todo.task.created",
-            "subject": task,
-            "time": "2027-01-01T00:00:00Z",
-            "datacontenttype": "application/json",
-            "data": {
-                "schema_version": 1,
-                "task_id": task,
-                "user_id": self.name,
-                "sequence": 1,
-                "idempotency_key": id,
-                "payload": {
-                    "title": "Forged",
-                    "status": "TASK_STATUS_OPEN",
-                    "priority": "TASK_PRIORITY_MEDIUM",
-                    "time_zone": "UTC",
-                    "create_time": "2027-01-01T00:00:00Z",
-                    "update_time": "2027-01-01T00:00:00Z",
-                },
-            },
-        });
-        TopicEvent::raw("pubsub", "task-events", event.to_string())
+        TopicEvent::forged(&self.name)
     }
 
     /// Waits until so many forged events were believed, and checks that there are no more.
