@@ -24,6 +24,8 @@ pub(crate) struct Tools<'a> {
     pub(crate) unittest: &'a Path,
     /// Holds manifests against schemas.
     pub(crate) kubeconform: &'a Path,
+    /// The definitions of Strimzi's resources.
+    pub(crate) strimzi: &'a Path,
 }
 
 /// Checks the chart in every shape that it comes in; all of what is wrong is told before it ends.
@@ -38,7 +40,7 @@ pub(crate) fn check(tools: &Tools<'_>) -> Result<()> {
     let modules = modules::bring()?;
     let annotations = rules::annotations(&modules.dapr)?;
     let schemas = tempfile::tempdir().context("no folder for schemas")?;
-    schema::write(&modules, schemas.path())?;
+    schema::write(&modules, tools.strimzi, schemas.path())?;
 
     for shape in render::shapes(&chart)? {
         eprintln!("    {}", shape.name);

@@ -59,7 +59,7 @@ impl Step {
             Self::Layout | Self::Format | Self::Lints => &[],
             Self::Contract => &[Tool::Buf],
             Self::Monitoring => &[Tool::Promtool],
-            Self::Chart => &[Tool::Helm, Tool::HelmUnittest, Tool::Kubeconform],
+            Self::Chart => &[Tool::Helm, Tool::HelmUnittest, Tool::Kubeconform, Tool::Strimzi],
             Self::Compose => &[Tool::Compose],
             Self::Dependencies => &[Tool::CargoDeny],
         }
@@ -78,6 +78,7 @@ impl Step {
                 helm: tools.of(Tool::Helm)?,
                 unittest: tools.of(Tool::HelmUnittest)?,
                 kubeconform: tools.of(Tool::Kubeconform)?,
+                strimzi: tools.of(Tool::Strimzi)?,
             }),
             Self::Compose => compose::check(tools.of(Tool::Compose)?),
             Self::Dependencies => {

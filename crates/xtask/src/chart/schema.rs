@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::modules::Modules;
 use super::render::succeed;
+use crate::tools::strimzi::FILES;
 
 /// What Kubernetes says about its own resources, below its module.
 const OPENAPI: &str = "api/openapi-spec/swagger.json";
@@ -34,7 +35,7 @@ const KINDS: [(&str, &str, &str); 14] = [
 ];
 
 /// Writes a schema for each resource that the chart may have.
-pub(super) fn write(modules: &Modules, into: &Path) -> Result<()> {
+pub(super) fn write(modules: &Modules, strimzi: &Path, into: &Path) -> Result<()> {
     let file = modules.kubernetes.join(OPENAPI);
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let openapi: Value = serde_json::from_str(&text).with_context(|| format!("{}", file.display()))?;
@@ -43,7 +44,7 @@ pub(super) fn write(modules: &Modules, into: &Path) -> Result<()> {
             .with_context(|| format!("Kubernetes knows no {group} {version} {kind}"))?;
         save(into, group, version, kind, &schema)?;
     }
-    for file in definitions(modules) {
+    for file in definitions(modules, strimzi) {
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let options = serde_saphyr::options! { budget: None };
         let definition: Value = serde_saphyr::from_str_with_options(&text, options)
@@ -56,7 +57,7 @@ pub(super) fn write(modules: &Modules, into: &Path) -> Result<()> {
 }
 
 /// The definitions of custom resources.
-fn definitions(modules: &Modules) -> Vec<PathBuf> {
+fn definitions(modules: &Modules, strimzi: &Path) -> Vec<PathBuf> {
     let of = |folder: &Path, path: &str, names: &[&str]| -> Vec<PathBuf> {
         names.iter().map(|name| folder.join(path).join(name)).collect()
     };
@@ -78,6 +79,7 @@ fn definitions(modules: &Modules) -> Vec<PathBuf> {
             "config/crd/bases",
             &["postgresql.cnpg.io_clusters.yaml", "postgresql.cnpg.io_databases.yaml"],
         ),
+        of(strimzi, "", &FILES),
     ]
     .concat()
 }

@@ -69,7 +69,7 @@ pub(crate) fn build(recipe: &Recipe) -> Result<PathBuf> {
     fs::create_dir(&partial).with_context(|| format!("cannot make {}", partial.display()))?;
 
     let log = cache.join(format!("{name}.log"));
-    let (mut command, built) = recipe.command(&partial);
+    let (mut command, built) = recipe.command(&partial)?;
     let brought = matches!(recipe.from, From::Maven(_) | From::Pages(_));
     let doing = if brought { "bringing" } else { "building" };
     let what = format!("{doing} {name} {} (once, about {} on two cores)", recipe.version, recipe.takes);

@@ -5,11 +5,19 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use super::apt;
+use super::{apt, folders};
 use crate::process;
 
 /// The oldest that runs all of it.
 const OLDEST: u32 = 17;
+
+/// Where systems keep one that is not on the search path; a star stands for a name.
+const FOLDERS: [&str; 4] = [
+    "/usr/lib/jvm/*/bin",
+    "/opt/homebrew/opt/openjdk*/bin",
+    "/usr/local/opt/openjdk*/bin",
+    "/Library/Java/JavaVirtualMachines/*/Contents/Home/bin",
+];
 
 /// How to get both.
 const HOW: &str = "Install it:\n    \
@@ -53,17 +61,33 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
 
 /// The program, if there is one that is new enough.
 pub(super) fn found() -> Result<PathBuf, String> {
-    let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
-    let program = match home {
-        Some(home) => Path::new(&home).join("bin").join("java"),
-        None => process::on_path("java").ok_or("java is not on PATH")?,
-    };
-    let answer = process::answer(Command::new(&program).arg("-version")).unwrap_or_default();
-    match release(&answer) {
+    let program = program().ok_or("java is not on PATH")?;
+    match asked(&program) {
         Some(release) if release >= OLDEST => Ok(program),
         Some(release) => Err(format!("{} is Java {release}; {OLDEST} or newer is needed", program.display())),
         None => Err(format!("{} does not say that it is a Java", program.display())),
     }
+}
+
+/// The program that is at least of this release: the one that runs all else, or one that is not on the search path.
+pub(super) fn since(oldest: u32) -> Option<PathBuf> {
+    let others = FOLDERS.iter().flat_map(|pattern| folders::matching(pattern));
+    first(program().into_iter().chain(others.map(|folder| folder.join("java"))), oldest)
+}
+
+fn first(mut programs: impl Iterator<Item = PathBuf>, oldest: u32) -> Option<PathBuf> {
+    programs.find(|program| asked(program) >= Some(oldest))
+}
+
+/// The one that `JAVA_HOME` names, else that of the search path.
+fn program() -> Option<PathBuf> {
+    let home = std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty());
+    home.map(|home| Path::new(&home).join("bin").join("java")).or_else(|| process::on_path("java"))
+}
+
+/// The release that a program says it is.
+fn asked(program: &Path) -> Option<u32> {
+    release(&process::answer(Command::new(program).arg("-version"))?)
 }
 
 /// The release of Java that one says it is: `17` of `openjdk version "17.0.15" 2025-04-15`, `1` of `"1.8.0_392"`.
@@ -76,6 +100,7 @@ fn release(answer: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tools::tests::script;
 
     #[test]
     fn release_of_java_is_read() {
@@ -84,6 +109,21 @@ mod tests {
         check("openjdk version \"21\" 2023-09-19", Some(21));
         check("java version \"1.8.0_392\"", Some(1));
         check("The operation couldn't be completed. Unable to locate a Java Runtime.", None);
+    }
+
+    #[test]
+    fn first_java_that_is_new_enough_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let programs = [17, 21, 25].map(|release| {
+            let program = folder.path().join(release.to_string());
+            script(&program, &format!("echo 'openjdk version \"{release}.0.2\"' >&2"));
+            program
+        });
+        let taken = |oldest| first(programs.clone().into_iter(), oldest);
+        assert_eq!(taken(17), Some(programs[0].clone()));
+        assert_eq!(taken(18), Some(programs[1].clone()));
+        assert_eq!(taken(26), None);
+        assert_eq!(first([folder.path().join("none")].into_iter(), 17), None);
     }
 
     #[test]

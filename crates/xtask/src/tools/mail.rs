@@ -1,22 +1,15 @@
 //! The mail server: GreenMail, brought by Maven and run by Java.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Result;
-
+use super::jars;
 use super::version::Version;
-use super::{Tool, jars};
 
 /// The oldest whose HTTP API shows mails.
 const OLDEST: Version = Version::release(2, 1, 0);
 
 /// The beginning of the name of its jar; the version follows.
 const JARS: [&str; 1] = ["greenmail-standalone-"];
-
-/// The folder of its jar, if one was named.
-pub(super) fn find() -> Result<Option<PathBuf>> {
-    jars::named(Tool::Mail)
-}
 
 /// Whether a folder has its jar, and a new enough one.
 pub(super) fn accepts(folder: &Path) -> Result<(), String> {

@@ -1,9 +1,10 @@
 //! The programs that the commands use: found on the machine, else built once into a cache folder. PostgreSQL is not
-//! built, but installed; Kafka and the mail server are brought by Maven, Jaeger's pages by cargo.
+//! built, but installed; Kafka, the mail server and Strimzi's definitions are brought by Maven, Jaeger's pages by cargo.
 
 mod apt;
 mod build;
 mod dapr;
+mod folders;
 mod jars;
 mod java;
 mod kafka;
@@ -11,6 +12,7 @@ mod mail;
 mod pages;
 mod postgres;
 mod recipe;
+pub(crate) mod strimzi;
 mod version;
 
 use std::collections::BTreeMap;
@@ -88,6 +90,8 @@ pub(crate) enum Tool {
     Kafka,
     /// The folder of the mail server's jar.
     Mail,
+    /// The folder of the definitions of Strimzi's resources.
+    Strimzi,
     /// Collects traces, and shows them.
     Jaeger,
     /// The folder of the pages by which it shows them.
@@ -118,7 +122,7 @@ impl Tool {
     /// What is folders of jars, which Java runs.
     const JAVA: [Self; 2] = [Self::Kafka, Self::Mail];
     #[cfg(test)]
-    const BUILT: [Self; 20] = [
+    const BUILT: [Self; 21] = [
         Self::Daprd,
         Self::Scheduler,
         Self::Injector,
@@ -137,6 +141,7 @@ impl Tool {
         Self::CargoFuzz,
         Self::Kafka,
         Self::Mail,
+        Self::Strimzi,
         Self::Jaeger,
         Self::JaegerUi,
     ];
@@ -164,13 +169,14 @@ impl Tool {
             Self::Pgbench => "pgbench",
             Self::Kafka => "kafka",
             Self::Mail => "mail",
+            Self::Strimzi => "strimzi",
             Self::Jaeger => "jaeger",
             Self::JaegerUi => "jaeger-ui",
         }
     }
 
-    /// The variable that names the file to use (the folder, for PostgreSQL, what Java runs, and pages), whatever else is
-    /// installed.
+    /// The variable that names the file to use (the folder, for PostgreSQL, what Java runs, definitions and pages), whatever
+    /// else is installed.
     pub(crate) const fn variable(self) -> &'static str {
         match self {
             Self::Daprd => "TOOL_DAPRD",
@@ -193,6 +199,7 @@ impl Tool {
             Self::Pgbench => "TOOL_PGBENCH",
             Self::Kafka => "TOOL_KAFKA",
             Self::Mail => "TOOL_MAIL",
+            Self::Strimzi => "TOOL_STRIMZI",
             Self::Jaeger => "TOOL_JAEGER",
             Self::JaegerUi => "TOOL_JAEGER_UI",
         }
@@ -203,6 +210,7 @@ impl Tool {
         match self {
             Self::Kafka => return kafka::accepts(file),
             Self::Mail => return mail::accepts(file),
+            Self::Strimzi => return strimzi::accepts(file),
             Self::JaegerUi => return pages::accepts(file),
             _ => {}
         }
@@ -256,6 +264,7 @@ impl Tool {
             | Self::CargoFuzz
             | Self::Kafka
             | Self::Mail
+            | Self::Strimzi
             | Self::Jaeger
             | Self::JaegerUi => {
                 match Version::parse(&Recipe::of(self).map_err(|error| error.to_string())?.version) {
@@ -276,12 +285,8 @@ impl Tool {
     fn find(self) -> Result<Option<PathBuf>> {
         match self {
             Self::Postgres => return postgres::find(),
-            Self::Kafka | Self::Mail | Self::JaegerUi => {
-                let named = match self {
-                    Self::Kafka => kafka::find()?,
-                    Self::Mail => mail::find()?,
-                    _ => pages::find()?,
-                };
+            Self::Kafka | Self::Mail | Self::Strimzi | Self::JaegerUi => {
+                let named = if self == Self::Kafka { kafka::find()? } else { jars::named(self)? };
                 return if named.is_some() { Ok(named) } else { Recipe::of(self)?.built() };
             }
             _ => {}
@@ -350,6 +355,9 @@ impl Plan {
         };
         let missing = of_java(&mut plan.missing.iter().map(|recipe| recipe.tool));
         plan.for_java = java::prerequisites(&of_java(&mut tools.iter().copied()), &missing)?;
+        if plan.missing.iter().any(|recipe| recipe.tool == Tool::Strimzi) {
+            strimzi::check_prerequisites()?;
+        }
         build::check_prerequisites(&plan.missing)?;
         Ok(plan)
     }

@@ -1,15 +1,6 @@
 //! The pages by which Jaeger shows traces.
 
-use std::path::{Path, PathBuf};
-
-use anyhow::Result;
-
-use super::{Tool, jars};
-
-/// The folder of the pages, if one was named.
-pub(super) fn find() -> Result<Option<PathBuf>> {
-    jars::named(Tool::JaegerUi)
-}
+use std::path::Path;
 
 /// Whether a folder has the pages: a Jaeger that has no such file there does not start.
 pub(super) fn accepts(folder: &Path) -> Result<(), String> {

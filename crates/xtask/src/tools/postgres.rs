@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
+use super::folders::{matching, number};
 use super::{Tool, apt};
 use crate::process;
 
@@ -116,17 +117,6 @@ fn is_server(folder: &Path) -> bool {
     SERVER.iter().all(|program| process::is_program(&folder.join(program)))
 }
 
-/// The folders that a pattern with one star names, the highest number first.
-fn matching(pattern: &str) -> Vec<PathBuf> {
-    let Some((before, after)) = pattern.split_once('*') else { return Vec::new() };
-    let Some((parent, prefix)) = before.rsplit_once('/') else { return Vec::new() };
-    let entries = fs::read_dir(parent).into_iter().flatten().filter_map(Result::ok);
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names.filter(|name| name.starts_with(prefix)).collect();
-    names.sort_by_key(|name| std::cmp::Reverse(number(name)));
-    names.iter().map(|name| PathBuf::from(format!("{parent}/{name}{after}"))).collect()
-}
-
 /// Whether the programs of a folder are a server, and new enough.
 fn accepts(folder: &Path) -> Result<(), String> {
     if !is_server(folder) {
@@ -138,13 +128,6 @@ fn accepts(folder: &Path) -> Result<(), String> {
         Some((_, version)) => Err(format!("is version {}; {OLDEST} or newer is needed", version.trim())),
         None => Err(format!("does not say a version; {OLDEST} or newer is needed")),
     }
-}
-
-/// The first number in a text: the major version.
-fn number(text: &str) -> Option<u32> {
-    let digits = text.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    digits[..end].parse().ok()
 }
 
 #[cfg(test)]
@@ -174,17 +157,5 @@ mod tests {
         check("postgres (PostgreSQL) 9.6.24", Err("is version 9.6.24"));
         check("command not found", Err("does not say a version"));
         assert!(accepts(Path::new("/nonexistent")).unwrap_err().contains("postgres and initdb"));
-    }
-
-    #[test]
-    fn newest_folder_comes_first() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["postgresql@9", "postgresql@17", "postgresql", "postgresql@16", "postgis"] {
-            fs::create_dir(folder.path().join(name)).unwrap();
-        }
-        let found = matching(&format!("{}/postgresql*/bin", folder.path().display()));
-        let names = found.iter().map(|found| found.parent().unwrap().file_name().unwrap().to_str().unwrap());
-        let expect = ["postgresql@17", "postgresql@16", "postgresql@9", "postgresql"];
-        assert_eq!(names.collect::<Vec<_>>(), expect);
     }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::Tool;
+use super::{Tool, strimzi};
 use crate::{process, workspace};
 
 /// The versions of the tools that come from crates.io.
@@ -38,7 +38,7 @@ pub(crate) enum From {
     Go(GoModule),
     /// A package of crates.io.
     Crate,
-    /// The folder of a Maven project of this repository, which names jars.
+    /// The folder of a Maven project of this repository, which names jars, and that of Strimzi what they are to make.
     Maven(PathBuf),
     /// The folder of a package of this repository, which names one of crates.io that has pages in it.
     Pages(PathBuf),
@@ -108,6 +108,7 @@ impl Recipe {
             Tool::CargoFuzz => return Ok(Self::of_crate(tool, CARGO_FUZZ, "1 minute")),
             Tool::Kafka => return Self::of_maven(tool, "kafka.version", "1 minute"),
             Tool::Mail => return Self::of_maven(tool, "greenmail.version", "10 seconds"),
+            Tool::Strimzi => return Self::of_maven(tool, "strimzi.version", "40 seconds"),
             Tool::Jaeger => (
                 "jaeger",
                 "github.com/jaegertracing/jaeger",
@@ -196,7 +197,7 @@ impl Recipe {
         Ok(workspace::cache()?.join(name))
     }
 
-    /// The file of the built tool; the folder of its jars, for what is of Java, and that of the pages.
+    /// The file of the built tool; the folder of its jars, for what is of Java, and those of the definitions and the pages.
     pub(crate) fn file(&self) -> Result<PathBuf> {
         Ok(self.folder()?.join(self.tool.name()))
     }
@@ -212,8 +213,8 @@ impl Recipe {
     }
 
     /// The command that builds, and where it leaves the file.
-    pub(crate) fn command(&self, into: &Path) -> (Command, PathBuf) {
-        match &self.from {
+    pub(crate) fn command(&self, into: &Path) -> Result<(Command, PathBuf)> {
+        Ok(match &self.from {
             From::Go(module) => {
                 let file = into.join(self.tool.name());
                 let mut go = Command::new("go");
@@ -230,12 +231,18 @@ impl Recipe {
                 (cargo, into.join("bin").join(self.tool.name()))
             }
             From::Maven(folder) => {
-                let jars = into.join(self.tool.name());
+                let made = into.join(self.tool.name());
                 let mut maven = Command::new("mvn");
                 maven.current_dir(folder).args(["--batch-mode", "--strict-checksums"]);
-                maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
-                maven.arg(format!("-DoutputDirectory={}", jars.display()));
-                (maven, jars)
+                if self.tool == Tool::Strimzi {
+                    maven.arg("exec:exec").arg(format!("-Dinto={}", made.display()));
+                    // Maven itself may be run by an older one.
+                    maven.arg(format!("-Dexec.executable={}", strimzi::runner()?.display()));
+                } else {
+                    maven.args(["dependency:copy-dependencies", "-DincludeScope=runtime"]);
+                    maven.arg(format!("-DoutputDirectory={}", made.display()));
+                }
+                (maven, made)
             }
             From::Pages(folder) => {
                 let vendor = into.join("vendor");
@@ -243,7 +250,7 @@ impl Recipe {
                 cargo.current_dir(folder).args(["vendor", "--locked"]).arg(&vendor);
                 (cargo, vendor.join(PAGES).join("jaeger-ui/build"))
             }
-        }
+        })
     }
 }
 
