@@ -2,14 +2,12 @@
 
 mod directory;
 mod fault;
-mod kube;
 mod nemesis;
 mod objects;
 mod options;
 mod scale;
 mod site;
 mod switch;
-mod tunnel;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -48,12 +46,12 @@ pub async fn run(options: Options) -> Result<Report> {
 
 async fn conduct(options: Options) -> Result<Report> {
     let mut site = Site::find(&options).await?;
-    eprintln!("==> release {} in context {}", options.release, site.kube.context());
-    let before = site.kube.revision().await?;
+    eprintln!("==> release {} in context {}", options.release, site.kubectl().context());
+    let before = site.helm.revision().await?;
     if let Some(replicas) = options.replicas {
         eprintln!("==> {replicas} replicas of every target");
         let targets = Role::ALL.map(|role| format!("targets.{}.replicas={replicas}", role.name()));
-        site.kube.upgrade(&targets).await?;
+        site.upgrade(&targets).await?;
     }
     site.up(PATIENCE).await.map_err(|down| anyhow!("it is not up: {down}"))?;
     let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -83,9 +81,9 @@ async fn conduct(options: Options) -> Result<Report> {
     let since = i64::try_from(start.as_micros()).unwrap_or(i64::MAX) - CLOCKS;
     let proof = judge(&site, calls, &names, since, &mut report).await;
     let logs = if report.is_clean() { Vec::new() } else { site.logs().await };
-    if site.kube.has_changed() {
+    if site.has_changed() {
         eprintln!("==> back to revision {before} of the release");
-        if let Err(error) = site.kube.roll_back(before).await {
+        if let Err(error) = site.helm.roll_back(before).await {
             report.complaints.push(format!("the release is not as it was: {error:#}"));
         }
     }

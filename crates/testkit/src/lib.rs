@@ -19,6 +19,7 @@ mod hooks;
 pub mod http;
 mod java;
 pub mod kafka;
+pub mod kubernetes;
 mod load;
 pub mod mail;
 mod port;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use docket_testkit::kubernetes::Helm;
 use docket_testkit::{Role, Servers, User};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -15,7 +16,6 @@ use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
-use super::kube::Kube;
 use super::objects;
 
 /// How long a replica may take to let somebody in, before the next one is tried.
@@ -37,11 +37,11 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Looks everything up.
-    pub(super) async fn refresh(&self, kube: &Kube, given: &BTreeMap<String, SocketAddr>) -> Result<()> {
-        let namespace = kube.namespace.as_str();
-        let services = kube.get(&["services", "--namespace", namespace, &kube.selector()]).await?;
-        let slices = kube.get(&["endpointslices", "--namespace", namespace]).await?;
-        let node = objects::node_address(&kube.get(&["nodes"]).await?);
+    pub(super) async fn refresh(&self, helm: &Helm, given: &BTreeMap<String, SocketAddr>) -> Result<()> {
+        let (kubectl, namespace) = (&helm.kubectl, helm.namespace.as_str());
+        let services = kubectl.get(&["services", "--namespace", namespace, &helm.selector()]).await?;
+        let slices = kubectl.get(&["endpointslices", "--namespace", namespace]).await?;
+        let node = objects::node_address(&kubectl.get(&["nodes"]).await?);
         let mut found = BTreeMap::new();
         for role in Role::ALL {
             let names = [format!("docket-{}", role.name()), "docket".to_owned()];
@@ -63,11 +63,11 @@ impl Directory {
     }
 
     /// Looks everything up again and again.
-    pub(super) async fn keep(self, kube: Kube, given: BTreeMap<String, SocketAddr>) {
+    pub(super) async fn keep(self, helm: Helm, given: BTreeMap<String, SocketAddr>) {
         loop {
             tokio::time::sleep(TTL).await;
             // What is known stays good while nobody answers.
-            let _ = self.refresh(&kube, &given).await;
+            let _ = self.refresh(&helm, &given).await;
         }
     }
 

@@ -4,17 +4,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use docket_testkit::kubernetes::Forward;
 use docket_testkit::publish;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use tokio::time::{Instant, sleep};
-use tonic::transport::Endpoint;
 
 use super::fault::{Deck, Fault};
 use super::options::Options;
 use super::site::{DAPR, Site};
-use super::tunnel::Tunnel;
 use super::{scale, switch};
 use crate::ground::Ground as _;
 use crate::nemesis::Struck;
@@ -142,9 +141,10 @@ async fn strike(
 
 async fn roll(site: &Site, deployment: &str) -> Result<()> {
     let deployment = format!("deployment/{deployment}");
-    let namespace = ["--namespace", &site.kube.namespace];
-    site.kube.text(&[&["rollout", "restart", &deployment][..], &namespace].concat()).await?;
-    site.kube.wait(&[&["rollout", "status", &deployment][..], &namespace].concat()).await.map(drop)
+    let namespace = ["--namespace", &site.helm.namespace];
+    site.kubectl().text(&[&["rollout", "restart", &deployment][..], &namespace].concat()).await?;
+    site.kubectl().wait(&[&["rollout", "status", &deployment][..], &namespace].concat()).await?;
+    Ok(())
 }
 
 /// Tells some pods to go, of different targets where there are several.
@@ -174,8 +174,8 @@ async fn drain(site: &Site, random: &mut StdRng) -> Result<String> {
 }
 
 async fn tell_to_go(site: &Site, names: &[&str], how: &[&str]) -> Result<()> {
-    let delete = ["delete", "pod", "--namespace", &site.kube.namespace, "--wait=false"];
-    site.kube.text(&[&delete[..], how, names].concat()).await?;
+    let delete = ["delete", "pod", "--namespace", &site.helm.namespace, "--wait=false"];
+    site.kubectl().text(&[&delete[..], how, names].concat()).await?;
     still_there(site, names).await
 }
 
@@ -192,38 +192,38 @@ async fn still_there(site: &Site, names: &[&str]) -> Result<()> {
 /// Tells all pods of a selector to go, and waits until they have.
 async fn delete(site: &Site, namespace: &str, selector: &str) -> Result<String> {
     let selector = format!("--selector={selector}");
-    site.kube.wait(&["delete", "pod", "--namespace", namespace, &selector]).await.map(|said| {
-        let pods: Vec<&str> = said.lines().filter_map(|line| line.split('"').nth(1)).collect();
-        pods.join(", ")
-    })
+    let said = site.kubectl().wait(&["delete", "pod", "--namespace", namespace, &selector]).await?;
+    let pods: Vec<&str> = said.lines().filter_map(|line| line.split('"').nth(1)).collect();
+    Ok(pods.join(", "))
 }
 
 /// Tells one pod of Dapr's control plane to go.
 async fn one_of(site: &Site, selector: &str, random: &mut StdRng) -> Result<String> {
-    let list = site.kube.get(&["pods", "--namespace", DAPR, "--selector", selector]).await?;
+    let list = site.kubectl().get(&["pods", "--namespace", DAPR, "--selector", selector]).await?;
     let names = super::objects::names(&list);
     let name = names.choose(random).with_context(|| format!("{DAPR} has no pods {selector}"))?;
-    site.kube.wait(&["delete", "pod", "--namespace", DAPR, name]).await?;
+    site.kubectl().wait(&["delete", "pod", "--namespace", DAPR, name]).await?;
     Ok(format!("restart of {name}"))
 }
 
 /// An upgrade that changes nothing but starts every pod anew, and the way back, which does the same.
 async fn rollback(site: &Site, seed: u64) -> Result<u64> {
-    let revision = site.kube.revision().await?;
-    site.kube.upgrade(&[format!(r#"defaults.podAnnotations.docket\.dev/chaos="{seed}""#)]).await?;
-    site.kube.roll_back(revision).await?;
+    let revision = site.helm.revision().await?;
+    site.upgrade(&[format!(r#"defaults.podAnnotations.docket\.dev/chaos="{seed}""#)]).await?;
+    site.helm.roll_back(revision).await?;
     Ok(revision)
 }
 
 /// Asks a sidecar to end, by the API that its app has. Its container is started again; the pod and the app stay.
 async fn end_sidecar(site: &Site, random: &mut StdRng) -> Result<String> {
-    let token = site.kube.secret("docket-api-token", "token").await?;
+    let token = site.secret("docket-api-token", "token").await?;
     let pods = site.pods().await?;
     let pod = pods.choose(random).context("no pod is ready")?;
-    let tunnel = Tunnel::to(&site.kube, &site.kube.namespace, &format!("pod/{}", pod.name), SIDECAR);
-    tunnel.open().await.map_err(|why| anyhow::anyhow!(why))?;
-    let channel = Endpoint::from_shared(format!("http://{}", tunnel.address()))?.connect_lazy();
-    publish::shut_down(channel, Some(&token)).await.context("the sidecar does not want to end")?;
+    let way = Forward::to(site.kubectl(), &site.helm.namespace, &format!("pod/{}", pod.name), &[SIDECAR]);
+    way.open().await?;
+    publish::shut_down(way.channel(SIDECAR), Some(&token))
+        .await
+        .context("the sidecar does not want to end")?;
     let start = Instant::now();
     loop {
         let now = site.pods().await?;

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use docket_testkit::kubernetes::Forward;
 use docket_testkit::{Figures, Role, http};
 use tokio::time::{Instant, sleep};
 
 use super::nemesis::Deeds;
 use super::objects::Pod;
 use super::site::Site;
-use super::tunnel::Tunnel;
 use crate::ground::Ground as _;
 
 /// How soon every replica must have work.
@@ -39,9 +39,9 @@ const WORK: [(Role, &str, Labels); 4] = [
 
 /// One replica of every target, three, one again, and as many as before.
 pub(super) async fn strike(site: &mut Site, deeds: &mut Deeds) -> Result<()> {
-    let before = site.kube.revision().await?;
+    let before = site.helm.revision().await?;
     let result = up_and_down(site, deeds).await;
-    site.kube.roll_back(before).await?;
+    site.helm.roll_back(before).await?;
     result
 }
 
@@ -85,7 +85,7 @@ async fn up_and_down(site: &mut Site, deeds: &mut Deeds) -> Result<()> {
 /// Gives every target so many replicas, and waits until they are ready.
 async fn replicas(site: &mut Site, count: usize) -> Result<()> {
     let targets = Role::ALL.map(|role| format!("targets.{}.replicas={count}", role.name()));
-    site.kube.upgrade(&targets).await?;
+    site.upgrade(&targets).await?;
     site.up(LIMIT).await.map(drop).map_err(|down| anyhow::anyhow!(down))
 }
 
@@ -94,16 +94,16 @@ struct Watch {
     role: Role,
     figure: &'static str,
     labels: Labels,
-    tunnel: Tunnel,
+    way: Forward,
     /// What its figure was.
     first: f64,
 }
 
 impl Watch {
     async fn new(site: &Site, pod: &Pod, role: Role, figure: &'static str, labels: Labels) -> Result<Self> {
-        let tunnel = Tunnel::to(&site.kube, &site.kube.namespace, &format!("pod/{}", pod.name), ADMIN);
-        tunnel.open().await.map_err(|why| anyhow::anyhow!(why))?;
-        let mut watch = Self { role, figure, labels, tunnel, first: 0.0 };
+        let way = Forward::to(site.kubectl(), &site.helm.namespace, &format!("pod/{}", pod.name), &[ADMIN]);
+        way.open().await?;
+        let mut watch = Self { role, figure, labels, way, first: 0.0 };
         watch.first = watch.ask().await?;
         Ok(watch)
     }
@@ -113,7 +113,7 @@ impl Watch {
     }
 
     async fn ask(&self) -> Result<f64> {
-        let (code, page) = http::exchange(self.tunnel.address(), "GET", "/metrics", &[], "").await?;
+        let (code, page) = http::exchange(self.way.address(ADMIN), "GET", "/metrics", &[], "").await?;
         ensure!(code == 200, "/metrics: {code}");
         let figures = Figures::parse(&page).map_err(|why| anyhow::anyhow!(why)).context("/metrics")?;
         // One that has done nothing yet has no figure.

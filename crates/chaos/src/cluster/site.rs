@@ -1,11 +1,13 @@
 //! A cluster with Docket in it: where its API, its database and its broker are, and how one gets in.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use docket_testkit::kafka::{Access, Client as Broker, Error, Login, Mechanism, Stored};
+use docket_testkit::kubernetes::{Forward, Helm, Kubectl};
 use docket_testkit::postgres::{self, Client};
 use docket_testkit::{Role, Underway, User, groups};
 use jsonwebtoken::{EncodingKey, Header};
@@ -15,10 +17,8 @@ use tokio::time::{Instant, sleep};
 use url::Url;
 
 use super::directory::Directory;
-use super::kube::Kube;
 use super::objects::{self, Pod};
 use super::options::Options;
-use super::tunnel::Tunnel;
 use crate::ground::Ground;
 
 /// The topic of the events of tasks, and that of what is due.
@@ -39,7 +39,9 @@ const INTERVAL: Duration = Duration::from_millis(500);
 
 /// A cluster with Docket in it.
 pub(super) struct Site {
-    pub(super) kube: Kube,
+    pub(super) helm: Helm,
+    /// Whether the release was changed by this run, and not by somebody else.
+    changed: AtomicBool,
     pub(super) directory: Directory,
     /// Whether one Deployment has all targets.
     pub(super) single: AtomicBool,
@@ -57,7 +59,7 @@ struct Store {
     server: String,
     namespace: String,
     target: String,
-    tunnel: Tunnel,
+    way: Forward,
 }
 
 /// The broker.
@@ -66,30 +68,38 @@ struct Queue {
     namespace: String,
     target: String,
     /// One to each broker that is known, by what it calls itself.
-    tunnels: BTreeMap<String, Tunnel>,
+    ways: BTreeMap<String, Forward>,
 }
 
 impl Site {
-    /// Finds everything, and digs what tunnels are needed.
+    /// Finds everything, and opens what ways are needed.
     pub(super) async fn find(options: &Options) -> Result<Self> {
-        let kube = Kube::current(options).await?;
+        let helm = Helm {
+            kubectl: Kubectl::current().await?,
+            program: options.helm.clone(),
+            chart: options.chart.clone(),
+            namespace: options.namespace.clone(),
+            release: options.release.clone(),
+        };
+        let kubectl = &helm.kubectl;
         let deployments =
-            kube.get(&["deployments", "--namespace", &kube.namespace, &kube.selector()]).await?;
+            kubectl.get(&["deployments", "--namespace", &helm.namespace, &helm.selector()]).await?;
         let names = objects::names(&deployments);
         ensure!(
             !names.is_empty(),
             "there is no Docket in the namespace {} of {}",
-            kube.namespace,
-            kube.context()
+            helm.namespace,
+            kubectl.context()
         );
-        let secret = kube.secret("docket-auth", "secret").await?;
-        let database = Store::find(&kube).await?;
-        let broker = Queue::find(&kube, &deployments).await?;
+        let secret = kubectl.secret(&helm.namespace, "docket-auth", "secret").await?;
+        let database = Store::find(&helm).await?;
+        let broker = Queue::find(&helm, &deployments).await?;
         let directory = Directory::default();
-        directory.refresh(&kube, &options.api).await?;
-        let keeper = tokio::spawn(directory.clone().keep(kube.clone(), options.api.clone())).abort_handle();
+        directory.refresh(&helm, &options.api).await?;
+        let keeper = tokio::spawn(directory.clone().keep(helm.clone(), options.api.clone())).abort_handle();
         let mut site = Self {
-            kube,
+            helm,
+            changed: AtomicBool::new(false),
             directory,
             single: AtomicBool::new(names == ["docket"]),
             letters: 0,
@@ -101,6 +111,29 @@ impl Site {
         patiently(async || site.within_reach().await).await?;
         site.letters = site.underway().letters().await.map_err(|why| anyhow!("PostgreSQL: {why}"))?;
         Ok(site)
+    }
+
+    /// kubectl for the cluster.
+    pub(super) fn kubectl(&self) -> &Kubectl {
+        &self.helm.kubectl
+    }
+
+    /// A value of one of the release's Secrets.
+    pub(super) async fn secret(&self, name: &str, key: &str) -> Result<String> {
+        Ok(self.kubectl().secret(&self.helm.namespace, name, key).await?)
+    }
+
+    /// Changes values of the release, `key=JSON` each, and waits until everything is ready.
+    pub(super) async fn upgrade(&self, values: &[String]) -> Result<()> {
+        self.changed.store(true, Ordering::SeqCst);
+        let mut arguments = vec!["--reset-then-reuse-values"];
+        arguments.extend(values.iter().flat_map(|value| ["--set-json", value]));
+        Ok(self.helm.upgrade(&arguments).await?)
+    }
+
+    /// Whether this run has changed the release.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed.load(Ordering::SeqCst)
     }
 
     /// The API as this user, once for each connection.
@@ -136,8 +169,8 @@ impl Site {
     }
 
     async fn all_pods(&self) -> Result<Vec<Pod>> {
-        let list = ["pods", "--namespace", &self.kube.namespace, &self.kube.selector()];
-        Ok(objects::pods(&self.kube.get(&list).await?))
+        let list = ["pods", "--namespace", &self.helm.namespace, &self.helm.selector()];
+        Ok(objects::pods(&self.kubectl().get(&list).await?))
     }
 
     /// How often containers of those pods were started again.
@@ -157,7 +190,7 @@ impl Site {
     }
 
     async fn behind(&self, namespace: &str, target: &str) -> Result<(String, String)> {
-        let service = self.kube.get(&[target, "--namespace", namespace]).await?;
+        let service = self.kubectl().get(&[target, "--namespace", namespace]).await?;
         let selector = objects::selector(&service).with_context(|| format!("{target} selects no pods"))?;
         Ok((namespace.to_owned(), selector))
     }
@@ -175,13 +208,13 @@ impl Site {
             let arguments = [
                 "logs",
                 "--namespace",
-                &self.kube.namespace,
+                &self.helm.namespace,
                 &pod.name,
                 "--all-containers",
                 "--prefix",
                 "--tail=5000",
             ];
-            let text = self.kube.text(&arguments).await;
+            let text = self.kubectl().text(&arguments).await;
             logs.push((pod.name, text.unwrap_or_else(|error| format!("{error:#}"))));
         }
         logs
@@ -189,17 +222,17 @@ impl Site {
 
     /// Who is not as it should be.
     async fn incomplete(&self) -> Result<(), String> {
-        let said = |error: anyhow::Error| format!("{error:#}");
         let mut places =
-            vec![self.kube.namespace.as_str(), &self.database.namespace, &self.broker.namespace, DAPR];
+            vec![self.helm.namespace.as_str(), &self.database.namespace, &self.broker.namespace, DAPR];
         places.sort_unstable();
         places.dedup();
         for namespace in places {
             let list = ["deployments,statefulsets", "--namespace", namespace];
-            objects::complete(&self.kube.get(&list).await.map_err(said)?)?;
+            let list = self.kubectl().get(&list).await.map_err(|error| error.to_string())?;
+            objects::complete(&list)?;
         }
         // There may be none of a Deployment that has just gone.
-        let pods = self.pods().await.map_err(said)?;
+        let pods = self.pods().await.map_err(|error| format!("{error:#}"))?;
         if pods.is_empty() { Err("no pod is ready".to_owned()) } else { Ok(()) }
     }
 
@@ -252,40 +285,37 @@ impl Ground for Site {
 }
 
 impl Store {
-    async fn find(kube: &Kube) -> Result<Self> {
-        let [owner, server] = [
-            kube.secret("docket-database", "owner-url").await?,
-            kube.secret("docket-database", "server-url").await?,
-        ];
+    async fn find(helm: &Helm) -> Result<Self> {
+        let secret = async |key| helm.kubectl.secret(&helm.namespace, "docket-database", key).await;
+        let [owner, server] = [secret("owner-url").await?, secret("server-url").await?];
         let url = Url::parse(&owner).context("owner-url is no URL")?;
         let host = url.host_str().context("owner-url has no host")?;
-        let (namespace, target) = objects::place(host, &kube.namespace)
+        let (namespace, target) = objects::place(host, &helm.namespace)
             .with_context(|| format!("the database is at {host}, outside of the cluster"))?;
-        let tunnel = Tunnel::to(kube, &namespace, &target, url.port().unwrap_or(5432));
-        let through = |url: &str| through(url, &tunnel);
+        let port = url.port().unwrap_or(5432);
+        let way = Forward::to(&helm.kubectl, &namespace, &target, &[port]);
+        let through = |url: &str| through(url, way.address(port));
         let (owner, server) = (through(&owner)?, through(&server)?);
-        Ok(Self { owner, server, namespace, target, tunnel })
+        Ok(Self { owner, server, namespace, target, way })
     }
-}
 
-impl Store {
-    /// Connects; a tunnel whose end has gone is dug anew for the next time.
+    /// Connects; a way whose end has gone is opened anew for the next time.
     async fn reached(&self) -> Result<Client, String> {
-        self.tunnel.open().await?;
+        self.way.open().await.map_err(|error| error.to_string())?;
         match postgres::connect(&self.owner).await {
             Ok(client) => Ok(client),
             Err(error) => {
-                self.tunnel.renew().await;
+                self.way.renew().await;
                 Err(format!("PostgreSQL: {error}"))
             }
         }
     }
 }
 
-/// The same database, where a tunnel leads to it. What the URL says of TLS is of the way that it takes otherwise.
-fn through(url: &str, tunnel: &Tunnel) -> Result<String> {
+/// The same database, at a port of this machine that leads to it. What the URL says of TLS is of the way that it takes
+/// otherwise.
+fn through(url: &str, address: SocketAddr) -> Result<String> {
     let mut url = Url::parse(url).context("the URL of a database is no URL")?;
-    let address = tunnel.address();
     let changed = url.set_ip_host(address.ip()).and_then(|()| url.set_port(Some(address.port())));
     changed.map_err(|()| anyhow!("the URL of a database has no host"))?;
     url.set_query(None);
@@ -293,8 +323,8 @@ fn through(url: &str, tunnel: &Tunnel) -> Result<String> {
 }
 
 impl Queue {
-    async fn find(kube: &Kube, deployments: &Value) -> Result<Self> {
-        let secret = async |key: &str| kube.secret("docket-kafka", key).await;
+    async fn find(helm: &Helm, deployments: &Value) -> Result<Self> {
+        let secret = async |key| helm.kubectl.secret(&helm.namespace, "docket-kafka", key).await;
         let brokers = secret("brokers").await?;
         let brokers: Vec<&str> = brokers.split(',').map(str::trim).collect();
         let mechanism = match objects::variable(deployments, "DOCKET_KAFKA__MECHANISM") {
@@ -307,47 +337,48 @@ impl Queue {
             access = access.tls(secret("caCert").await?.as_bytes()).context("caCert of docket-kafka")?;
         }
         let (host, _port) = split(brokers.first().context("no broker is named")?)?;
-        let (namespace, target) = objects::place(host, &kube.namespace)
+        let (namespace, target) = objects::place(host, &helm.namespace)
             .with_context(|| format!("the broker is at {host}, outside of the cluster"))?;
-        let mut queue = Self { access, namespace, target, tunnels: BTreeMap::new() };
+        let mut queue = Self { access, namespace, target, ways: BTreeMap::new() };
         for broker in brokers {
-            queue.dig(kube, broker)?;
+            queue.lead(helm, broker)?;
         }
         // Now they can say what they call themselves.
         let known = patiently(async || queue.reached(async |mut broker| broker.brokers().await).await);
         for broker in known.await? {
-            queue.dig(kube, &broker.address)?;
+            queue.lead(helm, &broker.address)?;
         }
         Ok(queue)
     }
 
-    /// Asks something; tunnels whose end has gone are dug anew for the next time.
+    /// Asks something; ways whose end has gone are opened anew for the next time.
     async fn reached<T>(&self, ask: impl AsyncFnOnce(Broker) -> Result<T, Error>) -> Result<T, String> {
-        for tunnel in self.tunnels.values() {
-            tunnel.open().await?;
+        for way in self.ways.values() {
+            way.open().await.map_err(|error| error.to_string())?;
         }
         let answer = async { ask(Broker::connect(&self.access).await?).await };
         match answer.await {
             Ok(answer) => Ok(answer),
             Err(error) => {
-                for tunnel in self.tunnels.values() {
-                    tunnel.renew().await;
+                for way in self.ways.values() {
+                    way.renew().await;
                 }
                 Err(format!("Kafka: {error}"))
             }
         }
     }
 
-    fn dig(&mut self, kube: &Kube, broker: &str) -> Result<()> {
-        if self.tunnels.contains_key(broker) {
+    /// Leads a port of this machine to a broker.
+    fn lead(&mut self, helm: &Helm, broker: &str) -> Result<()> {
+        if self.ways.contains_key(broker) {
             return Ok(());
         }
         let (host, port) = split(broker)?;
-        let (namespace, target) = objects::place(host, &kube.namespace)
+        let (namespace, target) = objects::place(host, &helm.namespace)
             .with_context(|| format!("the broker {host} is outside of the cluster"))?;
-        let tunnel = Tunnel::to(kube, &namespace, &target, port);
-        self.access = self.access.clone().detour(broker, tunnel.address());
-        self.tunnels.insert(broker.to_owned(), tunnel);
+        let way = Forward::to(&helm.kubectl, &namespace, &target, &[port]);
+        self.access = self.access.clone().detour(broker, way.address(port));
+        self.ways.insert(broker.to_owned(), way);
         Ok(())
     }
 }

@@ -50,7 +50,7 @@ pub(super) async fn strike(site: &mut Site, tally: &Tally, deeds: &mut Deeds) ->
 }
 
 async fn shape(site: &mut Site, mode: &str) -> Result<()> {
-    site.kube.upgrade(&[format!("mode={mode:?}")]).await?;
+    site.upgrade(&[format!("mode={mode:?}")]).await?;
     site.is_single(mode == "single");
     site.up(OUTAGE).await.map(drop).map_err(|down| anyhow!(down))
 }

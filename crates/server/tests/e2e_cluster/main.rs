@@ -4,7 +4,6 @@
 
 mod access;
 mod forged;
-mod forward;
 mod kubectl;
 mod operations;
 mod release;

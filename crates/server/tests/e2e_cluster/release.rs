@@ -1,31 +1,28 @@
-//! The release of the chart, and Helm, which changes it.
+//! The release of the chart, and its values.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use docket_testkit::kubernetes::Helm;
 use tempfile::NamedTempFile;
 
-use crate::kubectl::{self, DOCKET, Said};
+use crate::kubectl::{self, DOCKET, expect};
 
-/// How long a change of the release may take.
-const LIMIT: &str = "10m";
-
-/// The chart of this tree.
-pub(crate) fn chart() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().join("deploy/chart")
+/// Helm for the release in a namespace, with the chart of this tree.
+pub(crate) async fn helm(namespace: &str) -> Helm {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    Helm {
+        kubectl: kubectl::kubectl().await.clone(),
+        program: std::env::var_os("TOOL_HELM").unwrap_or_else(|| "helm".into()).into(),
+        chart: tree.join("deploy/chart"),
+        namespace: namespace.to_owned(),
+        release: "docket".to_owned(),
+    }
 }
 
-/// Helm, however it ends.
-pub(crate) async fn attempt(arguments: &[&str]) -> Said {
-    let program = std::env::var_os("TOOL_HELM").unwrap_or_else(|| OsString::from("helm"));
-    kubectl::run(program.to_str().unwrap(), arguments, b"").await
-}
-
-/// What Helm answers.
-pub(crate) async fn helm(arguments: &[&str]) -> String {
-    let said = attempt(arguments).await;
-    assert!(said.well, "helm {arguments:?}: {}", said.errors);
-    said.text()
+/// What `helm get` prints of Docket.
+pub(crate) async fn get(arguments: &[&str]) -> String {
+    let arguments = [&["get"], arguments].concat();
+    expect(helm(DOCKET).await.text(&arguments).await)
 }
 
 /// The values with which Docket was installed, as operators keep them in a file of theirs.
@@ -35,7 +32,7 @@ pub(crate) struct Values(NamedTempFile);
 impl Values {
     /// Those of the release as it is.
     pub(crate) async fn of_docket() -> Self {
-        let values = helm(&["get", "values", "docket", "--namespace", DOCKET, "--output=json"]).await;
+        let values = get(&["values", "docket", "--output=json"]).await;
         let file = NamedTempFile::with_suffix(".json").unwrap();
         std::fs::write(file.path(), values).unwrap();
         Self(file)
@@ -48,12 +45,9 @@ impl Values {
 
     /// Upgrades the release to these values, but for `changes`, and waits until it is ready.
     pub(crate) async fn upgrade(&self, changes: &[&str]) {
-        let chart = chart();
-        let mut arguments = vec!["upgrade", "docket", chart.to_str().unwrap(), "--namespace", DOCKET];
-        // What was changed by hand, as by `kubectl scale`, becomes what the values say again.
-        arguments.extend(["--values", self.path(), "--force-conflicts", "--wait", "--timeout", LIMIT]);
+        let mut arguments = vec!["--values", self.path()];
         arguments.extend(changes.iter().flat_map(|change| ["--set", change]));
-        helm(&arguments).await;
+        expect(helm(DOCKET).await.upgrade(&arguments).await);
         kubectl::steady().await;
     }
 }

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use docket_testkit::callback::{Callback, TopicEvent};
+use docket_testkit::kubernetes::Forward;
 use docket_testkit::{http, publish};
 use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::forward::Forward;
-use crate::kubectl::{self, DOCKET};
+use crate::kubectl::{self, DOCKET, expect};
 
 /// Where a sidecar listens, on the loopback of its pod.
 const HTTP: u16 = 3500;
@@ -24,7 +24,7 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// That of a Deployment in Docket's namespace, which asks for no token.
     pub(crate) async fn of(deployment: &str) -> Self {
-        Self { forward: Forward::open(DOCKET, deployment, &[HTTP, GRPC]).await, token: None }
+        Self { forward: kubectl::forward(DOCKET, deployment, &[HTTP, GRPC]).await, token: None }
     }
 
     /// That of a target of Docket's, with its token.
@@ -38,7 +38,8 @@ impl Sidecar {
         Self { token: token.map(str::to_owned), ..self }
     }
 
-    fn http(&self) -> SocketAddr {
+    async fn http(&self) -> SocketAddr {
+        expect(self.forward.open().await);
         self.forward.address(HTTP)
     }
 
@@ -49,7 +50,7 @@ impl Sidecar {
     /// The code and the body of its answer to a request by HTTP.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> (u16, String) {
         let headers: Vec<_> = self.token.iter().map(|token| ("dapr-api-token", token.as_str())).collect();
-        http::exchange(self.http(), method, path, &headers, body).await.unwrap()
+        http::exchange(self.http().await, method, path, &headers, body).await.unwrap()
     }
 
     /// The components that it has loaded, by name.

@@ -6,10 +6,10 @@ use docket_proto::v1;
 use docket_proto::v1::reminder::Moment;
 use docket_proto::v1::task::Due;
 use docket_server::source::SystemClock;
+use docket_testkit::kubernetes::Forward;
 use docket_testkit::{PATIENCE, Servers, User, once, wait_for};
 use uuid::Uuid;
 
-use crate::forward::Forward;
 use crate::kubectl::{self, DOCKET};
 
 /// Where a pod serves the API, and where it listens for its sidecar.
@@ -35,7 +35,7 @@ impl Site {
             kubectl::rolled_out(DOCKET, &format!("docket-{target}")).await;
         }
         kubectl::steady().await;
-        let open = async |name: &str| Forward::open(DOCKET, &format!("docket-{name}"), &[PUBLIC]).await;
+        let open = async |name: &str| kubectl::forward(DOCKET, &format!("docket-{name}"), &[PUBLIC]).await;
         let [tasks, audit] = [open("tasks").await, open("audit").await];
         Self { tasks, audit, reminders: open("reminders").await, notification: open("notification").await }
     }
@@ -78,20 +78,10 @@ pub(crate) fn somebody(name: &str) -> String {
 /// A token of Docket's own, as the chart's notes say how to get one. The pod may be about to go.
 pub(crate) async fn token(user: &str) -> String {
     wait_for(&format!("a token for {user}"), PATIENCE, async || {
-        let said = kubectl::attempt(&[
-            "exec",
-            "--namespace",
-            DOCKET,
-            "deployment/docket-tasks",
-            "--container=docket",
-            "--",
-            "docket",
-            "token",
-            "--user",
-            user,
-        ])
-        .await;
-        if said.well { Ok(said.text().trim().to_owned()) } else { Err(said.errors) }
+        let exec = ["exec", "--namespace", DOCKET, "deployment/docket-tasks", "--container=docket", "--"];
+        let token = ["docket", "token", "--user", user];
+        let said = kubectl::attempt(&[&exec[..], &token].concat(), b"").await;
+        if said.well() { Ok(said.text().trim().to_owned()) } else { Err(said.errors) }
     })
     .await
 }

@@ -1,9 +1,10 @@
 //! A pod in Docket's namespace that is none of Docket's: it has a sidecar and a foreign app id.
 
+use docket_testkit::kubernetes::Removes;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::kubectl::{self, DOCKET, Removes};
+use crate::kubectl::{self, DOCKET};
 use crate::sidecar::Sidecar;
 
 /// The pod. Goes when dropped.
@@ -19,8 +20,8 @@ impl Stranger {
         let name = format!("stranger-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let removes = ["deployment", "serviceaccount", "secret", "role", "rolebinding"];
         let removes = removes.iter().map(|kind| format!("{kind}/{name}"));
-        let removes =
-            Removes(["--namespace", DOCKET].iter().map(|&word| word.to_owned()).chain(removes).collect());
+        let arguments = ["--namespace", DOCKET].map(str::to_owned).into_iter().chain(removes);
+        let removes = kubectl::removes(arguments.collect()).await;
         kubectl::apply(&json!({
             "apiVersion": "v1",
             "kind": "List",

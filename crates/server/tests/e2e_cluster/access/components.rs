@@ -3,7 +3,7 @@
 use docket_testkit::{PATIENCE, wait_for};
 use serde_json::{Value, json};
 
-use crate::kubectl::{self, DOCKET, Removes};
+use crate::kubectl::{self, DOCKET};
 use crate::sidecar::Sidecar;
 use crate::site::TARGETS;
 use crate::stranger::Stranger;
@@ -57,7 +57,8 @@ async fn channel_of_notification_is_used_by_nobody_else() {
     let stranger = Stranger::start().await;
     let (theirs, own) =
         (format!("channel-of-docket-{}", stranger.name()), format!("channel-of-{}", stranger.name()));
-    let _removes = Removes(["--namespace", DOCKET, "component", &theirs, &own].map(str::to_owned).into());
+    let _removes =
+        kubectl::removes(["--namespace", DOCKET, "component", &theirs, &own].map(str::to_owned).into()).await;
     kubectl::apply(&channel(&theirs, &json!(["docket-notification"]))).await;
     kubectl::apply(&channel(&own, &json!([stranger.name()]))).await;
 

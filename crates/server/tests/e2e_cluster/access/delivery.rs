@@ -4,7 +4,6 @@ use docket_testkit::callback::{Answer, Callback, JobEvent, refused};
 
 use super::expect_denied;
 use crate::forged::Victim;
-use crate::forward::Forward;
 use crate::kubectl::{self, DOCKET};
 use crate::sidecar::Sidecar;
 use crate::site::{APP, Site, TARGETS};
@@ -44,7 +43,7 @@ async fn nobody_forges_an_event_or_an_alarm() {
     victim.expect_believed(0).await;
 
     // The same event by who has the token of the app port: what was refused was not refused for its own sake.
-    let app = Forward::open(DOCKET, "docket-audit", &[APP]).await;
+    let app = kubectl::forward(DOCKET, "docket-audit", &[APP]).await;
     let token = kubectl::secret(DOCKET, "docket-app-token", "token").await;
     let direct = Callback::new(app.channel(APP));
     for (who, callback) in [

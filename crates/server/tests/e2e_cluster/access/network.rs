@@ -8,17 +8,16 @@ use crate::site::TARGETS;
 #[tokio::test]
 #[ignore = "release ring: needs a cluster"]
 async fn network_policies_are_taken_by_the_api_server() {
-    let manifest = release::helm(&["get", "manifest", "docket", "--namespace", DOCKET]).await;
+    let manifest = release::get(&["manifest", "docket"]).await;
     let policies: Vec<&str> =
         manifest.split("\n---\n").filter(|one| one.contains("\nkind: NetworkPolicy\n")).collect();
     assert_eq!(policies.len(), TARGETS.len(), "one for each target");
-    let said = kubectl::run(
-        "kubectl",
+    let said = kubectl::attempt(
         &["apply", "--dry-run=server", "--validate=strict", "--namespace", DOCKET, "--filename=-"],
         policies.join("\n---\n").as_bytes(),
     )
     .await;
-    assert!(said.well, "{}", said.errors);
+    assert!(said.well(), "{}", said.errors);
     let there = kubectl::list(&["networkpolicies", "--namespace", DOCKET]).await;
     for target in TARGETS {
         let name = format!("docket-{target}");

@@ -34,7 +34,7 @@ async fn database_is_restored_to_an_earlier_moment() {
     settled(&alice).await;
 
     let dump = run(&["pg_dump", "--username=postgres", "--format=custom", "docket"], b"").await;
-    assert!(dump.well && dump.output.starts_with(b"PGDMP"), "{}", dump.errors);
+    assert!(dump.well() && dump.output.starts_with(b"PGDMP"), "{}", dump.errors);
     let lost = alice.create(once("Feed the cat")).await;
     alice.complete(&kept).await;
     settled(&alice).await;
@@ -43,7 +43,7 @@ async fn database_is_restored_to_an_earlier_moment() {
     let restore =
         ["pg_restore", "--username=postgres", "--clean", "--if-exists", "--exit-on-error", "--dbname=docket"];
     let restored = run(&restore, &dump.output).await;
-    assert!(restored.well, "{}", restored.errors);
+    assert!(restored.well(), "{}", restored.errors);
     values.upgrade(&[]).await;
     let site = Site::open().await;
     let alice = site.user_with(&token);
@@ -62,9 +62,9 @@ async fn database_is_restored_to_an_earlier_moment() {
     alice.expect_story(&kept, &["created", "completed"]).await;
     expect_reminded_once(&alice, &reminder).await;
     let verified = docket("audit", &["audit", "verify", "--format", "json"]).await;
-    assert!(verified.well, "{}{}", verified.text(), verified.errors);
+    assert!(verified.well(), "{}{}", verified.text(), verified.errors);
     let refilled = docket("reminders", &["remind", "refill", "--dry-run"]).await;
-    assert!(refilled.well, "{}{}", refilled.text(), refilled.errors);
+    assert!(refilled.well(), "{}{}", refilled.text(), refilled.errors);
 }
 
 #[tokio::test]

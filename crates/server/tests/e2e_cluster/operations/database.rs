@@ -1,6 +1,8 @@
 //! PostgreSQL, by its own programs in its own pod.
 
-use crate::kubectl::{self, DATA, Said};
+use docket_testkit::kubernetes::Said;
+
+use crate::kubectl::{self, DATA};
 
 /// The pod that takes writes.
 pub(super) async fn primary() -> String {
@@ -36,7 +38,7 @@ pub(super) async fn run(arguments: &[&str], input: &[u8]) -> Said {
         "run",
     ];
     let all: Vec<&str> = exec.iter().chain(arguments).copied().collect();
-    kubectl::run("kubectl", &all, input).await
+    kubectl::attempt(&all, input).await
 }
 
 /// What statements answer. They come by the input, because every process of the machine can read arguments.
@@ -51,6 +53,6 @@ pub(super) async fn psql(statements: &str) -> String {
         "--dbname=docket",
     ];
     let said = run(&arguments, statements.as_bytes()).await;
-    assert!(said.well, "psql: {}", said.errors);
+    assert!(said.well(), "psql: {}", said.errors);
     said.text().trim().to_owned()
 }

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use docket_proto::v1;
 use docket_proto::v1::task::State;
+use docket_testkit::kubernetes::Said;
 use docket_testkit::{User, wait_for};
 
-use crate::kubectl::{self, DOCKET, Said};
+use crate::kubectl::{self, DOCKET};
 
 /// How long it may take until all that was done has had its effects, after everything was restarted.
 const LIMIT: Duration = Duration::from_secs(180);
@@ -23,7 +24,7 @@ const ALL: &str = "--selector=app.kubernetes.io/instance=docket";
 /// Starts every pod of Docket anew, one after the other.
 async fn restart() {
     kubectl::text(&["rollout", "restart", "deployment", "--namespace", DOCKET, ALL]).await;
-    kubectl::text(&["rollout", "status", "deployment", "--namespace", DOCKET, ALL, "--timeout=600s"]).await;
+    kubectl::wait(&["rollout", "status", "deployment", "--namespace", DOCKET, ALL]).await;
     kubectl::steady().await;
 }
 
@@ -32,7 +33,7 @@ async fn docket(target: &str, arguments: &[&str]) -> Said {
     let deployment = format!("deployment/docket-{target}");
     let exec = ["exec", "--namespace", DOCKET, &deployment, "--container=docket", "--", "docket"];
     let all: Vec<&str> = exec.iter().chain(arguments).copied().collect();
-    kubectl::attempt(&all).await
+    kubectl::attempt(&all, b"").await
 }
 
 /// Waits until all that a user has done has had its effects: each version of each task is in the audit log, and something

@@ -25,8 +25,8 @@ const CALLS: u64 = 60;
 async fn replace(name: &str, key: &str, value: &str) {
     let patch = json!({"stringData": {key: value}}).to_string();
     let arguments = ["patch", "secret", name, "--namespace", DOCKET, "--patch-file=/dev/stdin"];
-    let said = kubectl::run("kubectl", &arguments, patch.as_bytes()).await;
-    assert!(said.well, "{name}: {}", said.errors);
+    let said = kubectl::attempt(&arguments, patch.as_bytes()).await;
+    assert!(said.well(), "{name}: {}", said.errors);
 }
 
 fn fresh() -> String {

@@ -34,9 +34,9 @@ async fn reminders_come_after_the_scheduler_has_lost_its_data() {
     let names: Vec<&str> = names.filter(|name| name.contains("dapr-scheduler")).collect();
     assert!(!names.is_empty(), "the scheduler keeps its data on claims");
     let delete = ["delete", "persistentvolumeclaim", "--namespace", DAPR, "--wait=true"];
-    kubectl::text(&delete.iter().chain(&names).copied().collect::<Vec<_>>()).await;
+    kubectl::wait(&delete.iter().chain(&names).copied().collect::<Vec<_>>()).await;
     scale(&replicas).await;
-    kubectl::text(&["rollout", "status", SCHEDULER, "--namespace", DAPR, "--timeout=300s"]).await;
+    kubectl::wait(&["rollout", "status", SCHEDULER, "--namespace", DAPR]).await;
 
     expect_reminded_once(&alice, &task).await;
 }

@@ -16,7 +16,7 @@ async fn check_job(trial: &Trial, set: &[&str], expect: &[&str]) {
     let mut arguments = vec!["--timeout", "180s"];
     arguments.extend(set.iter().flat_map(|value| ["--set", value]));
     let said = trial.install(&arguments).await;
-    assert!(!said.well, "{set:?} was installed");
+    assert!(!said.well(), "{set:?} was installed");
     let told = format!("{}{}", said.text(), said.errors);
     for expect in expect {
         assert!(told.contains(expect), "{set:?}: not {expect:?}, but {told}");
@@ -97,7 +97,7 @@ async fn image_that_is_nowhere_is_named_by_the_pod() {
     trial.secret("docket-database", &database()).await;
     trial.secret("docket-kafka", &kafka()).await;
     let said = trial.install(&["--set", "image.tag=no-such-tag", "--timeout", "20s"]).await;
-    assert!(!said.well);
+    assert!(!said.well());
     assert!(said.errors.contains("docket-migrate"), "the Job that does not begin: {}", said.errors);
     expect_said(trial.namespace(), "a pod without its image", &["ErrImage", "no-such-tag"]).await;
 }
@@ -125,7 +125,7 @@ async fn server_whose_login_is_refused_says_so_in_the_state_of_its_pod() {
     let mut arguments = vec!["--wait", "--timeout", "30s"];
     arguments.extend(SERVERS.iter().flat_map(|value| ["--set", value]));
     let said = trial.install(&arguments).await;
-    assert!(!said.well);
+    assert!(!said.well());
     assert!(said.errors.contains("docket-tasks"), "the Deployment that is not ready: {}", said.errors);
     let texts = ["database.url: cannot open", "password authentication failed"];
     expect_said(trial.namespace(), "a server without its database", &texts).await;

@@ -9,7 +9,7 @@ async fn check(trial: &Trial, set: &[&str], expect: &str) {
     let mut arguments = vec!["--dry-run=server"];
     arguments.extend(set.iter().flat_map(|value| ["--set", value]));
     let said = trial.install(&arguments).await;
-    assert!(!said.well, "{set:?} was taken");
+    assert!(!said.well(), "{set:?} was taken");
     assert!(said.errors.contains(expect), "{set:?}: not {expect:?}, but {}", said.errors);
 }
 
@@ -48,7 +48,7 @@ async fn secrets_that_are_missing_are_named_with_their_key() {
 
     // With all of them there is nothing to refuse.
     let said = trial.install(&["--dry-run=server"]).await;
-    assert!(said.well, "{}", said.errors);
+    assert!(said.well(), "{}", said.errors);
 }
 
 #[tokio::test]

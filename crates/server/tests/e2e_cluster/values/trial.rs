@@ -1,10 +1,11 @@
 //! A release in a namespace of its own, and the Secrets that it finds there.
 
+use docket_testkit::kubernetes::{Removes, Said};
 use serde_json::{Value, json};
 use tempfile::NamedTempFile;
 use uuid::Uuid;
 
-use crate::kubectl::{self, DATA, Removes, Said};
+use crate::kubectl::{self, DATA, expect};
 use crate::{release, stranger};
 
 /// The namespace. Goes, with what is in it, when dropped.
@@ -18,7 +19,7 @@ impl Trial {
     /// An empty one. Its release has the image that is in this cluster, and little of everything.
     pub(super) async fn new() -> Self {
         let namespace = format!("docket-trial-{}", &Uuid::new_v4().simple().to_string()[..8]);
-        let removes = Removes(vec!["namespace".to_owned(), namespace.clone()]);
+        let removes = kubectl::removes(vec!["namespace".to_owned(), namespace.clone()]).await;
         let labels = json!({"pod-security.kubernetes.io/enforce": "restricted"});
         let metadata = json!({"name": namespace, "labels": labels});
         kubectl::apply(&json!({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})).await;
@@ -55,13 +56,9 @@ impl Trial {
 
     /// Installs the release with these values besides, as far as it goes.
     pub(super) async fn install(&self, more: &[&str]) -> Said {
-        let chart = release::chart();
-        let values = self.values.path().to_str().unwrap();
-        let mut arguments =
-            vec!["install", "docket", chart.to_str().unwrap(), "--namespace", &self.namespace];
-        arguments.extend(["--values", values]);
-        arguments.extend(more);
-        release::attempt(&arguments).await
+        let values = ["--values", self.values.path().to_str().unwrap()];
+        let helm = release::helm(&self.namespace).await;
+        expect(helm.install(&[&values, more].concat()).await)
     }
 }
 
