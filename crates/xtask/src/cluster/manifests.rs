@@ -59,6 +59,23 @@ fn no_manifest_has_a_secret() {
 }
 
 #[test]
+fn secrets_of_logins_are_not_those_that_an_operator_makes() {
+    let resources = read("cnpg/postgres.yaml");
+    let cluster = resources.iter().find(|one| one["kind"] == "Cluster").unwrap();
+    let name = cluster["metadata"]["name"].as_str().unwrap();
+    // Of its authorities, its certificates, and the logins that it has by default.
+    let made = ["ca", "server", "replication", "superuser", "app"].map(|what| format!("{name}-{what}"));
+    let secrets: Vec<&str> = list(cluster, "/spec/managed/roles")
+        .iter()
+        .filter_map(|role| role.pointer("/passwordSecret/name")?.as_str())
+        .collect();
+    assert_eq!(secrets.len(), 2);
+    for secret in secrets {
+        assert!(!made.iter().any(|one| one == secret), "{secret} is CloudNativePG's own");
+    }
+}
+
+#[test]
 fn spans_reach_jaeger_through_its_sidecar_and_nothing_else() {
     let resources = read("jaeger.yaml");
     let of = |kind: &str| resources.iter().find(|one| one["kind"] == kind).unwrap();

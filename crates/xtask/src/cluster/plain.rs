@@ -34,7 +34,7 @@ pub(super) fn kafka(kubectl: &Kubectl, password: &str) -> Result<()> {
         .context("Kafka does not take the password of its user")
 }
 
-/// PostgreSQL's roles have these passwords.
+/// PostgreSQL's roles have these passwords. One that somebody has dropped, in favour of another, is there again.
 pub(super) fn postgres(kubectl: &Kubectl, roles: &[(&str, &str)]) -> Result<()> {
     let script =
         ". /etc/docket/programs.sh; exec psql --no-psqlrc --quiet --dbname=postgres --set=ON_ERROR_STOP=1";
@@ -62,12 +62,18 @@ fn without(error: &Error, secrets: &[&str]) -> Error {
     anyhow!("{}", secrets.iter().fold(format!("{error:#}"), |text, secret| text.replace(secret, "…")))
 }
 
+/// For psql. The migration gives a role that is new what it may.
 fn statements(roles: &[(&str, &str)]) -> String {
     let literal = |text: &str| text.replace('\'', "''");
-    roles
-        .iter()
-        .map(|(role, password)| format!("ALTER ROLE {role} PASSWORD '{}';\n", literal(password)))
-        .collect()
+    let one = |(role, password): &(&str, &str)| {
+        let missing = format!("WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}')");
+        let password = literal(password);
+        format!(
+            "SELECT 'CREATE ROLE {role} LOGIN NOINHERIT' {missing} \\gexec\n\
+             ALTER ROLE {role} PASSWORD '{password}';\n"
+        )
+    };
+    roles.iter().map(one).collect()
 }
 
 #[cfg(test)]
@@ -82,12 +88,21 @@ mod tests {
     }
 
     #[test]
+    fn role_that_was_dropped_is_made_again() {
+        let said = statements(&[("docket_server", "plain")]);
+        let made = "SELECT 'CREATE ROLE docket_server LOGIN NOINHERIT' \
+                    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'docket_server') \\gexec";
+        assert_eq!(said.lines().next(), Some(made));
+    }
+
+    #[test]
     fn password_ends_where_it_ends() {
         // Who makes the Secret may choose any.
         let said = statements(&[("docket_owner", "it's"), ("docket_server", "plain")]);
+        let set: Vec<&str> = said.lines().filter(|line| line.starts_with("ALTER")).collect();
         assert_eq!(
-            said,
-            "ALTER ROLE docket_owner PASSWORD 'it''s';\nALTER ROLE docket_server PASSWORD 'plain';\n"
+            set,
+            ["ALTER ROLE docket_owner PASSWORD 'it''s';", "ALTER ROLE docket_server PASSWORD 'plain';"]
         );
     }
 }

@@ -17,9 +17,9 @@ use super::{plain, secrets, watch};
 use crate::tools::dapr_is_new_enough;
 use crate::workspace;
 
-/// Secrets in the namespace of the data.
-const OWNER: &str = "docket-owner";
-const SERVER: &str = "docket-server";
+/// Secrets in the namespace of the data. CloudNativePG has its own there: `docket-server` is its server's certificate.
+const OWNER: &str = "docket-owner-login";
+const SERVER: &str = "docket-server-login";
 const KAFKA_USER: &str = "docket-kafka-user";
 
 /// What the Deployment of Dapr's operator has, whoever has installed it.
@@ -128,6 +128,11 @@ pub(super) fn database(site: &Site, helm: &Helm, versions: &Versions) -> Result<
                 DATA,
                 &["wait", "--for=jsonpath={.status.applied}=true", LIMIT, database],
             )?;
+            for (login, name) in [("docket_owner", OWNER), ("docket_server", SERVER)] {
+                let secret = kubectl.get(&["secret", name, "--namespace", DATA])?;
+                let rest = ["wait", &taken(login, &secret)?, LIMIT, cluster];
+                wait(site, &format!("password of {login}"), DATA, &rest)?;
+            }
             // With TLS. Who the server is, is for the network of the cluster to say: its authority is CloudNativePG's own.
             "docket-rw.docket-data.svc:5432/docket?sslmode=require"
         }
@@ -143,6 +148,14 @@ pub(super) fn database(site: &Site, helm: &Helm, versions: &Versions) -> Result<
         "server-url": url("docket_server", &server, place),
     });
     secrets::set(kubectl, DOCKET, "docket-database", &urls)
+}
+
+/// What `kubectl wait` waits for until CloudNativePG has given a login the password that its Secret has now. Pods that
+/// start with it before are refused.
+fn taken(login: &str, secret: &Value) -> Result<String> {
+    let version = secret["metadata"]["resourceVersion"].as_str().context("a Secret without a version")?;
+    let path = format!("{{.status.managedRolesStatus.passwordStatus.{login}.resourceVersion}}");
+    Ok(format!("--for=jsonpath={path}={version}"))
 }
 
 /// Where PostgreSQL is, for a login. Its password may be one that somebody has chosen.
@@ -272,6 +285,14 @@ mod tests {
             "Internal error occurred: failed calling webhook \"mcluster.cnpg.io\": connection refused"
         )));
         assert!(!is_webhook(&said("admission webhook \"vcluster.cnpg.io\" denied the request: no storage")));
+    }
+
+    #[test]
+    fn password_is_taken_when_the_status_has_the_version_of_its_secret() {
+        let secret = json!({"metadata": {"name": "docket-owner-login", "resourceVersion": "4711"}});
+        let path = "{.status.managedRolesStatus.passwordStatus.docket_owner.resourceVersion}";
+        assert_eq!(taken("docket_owner", &secret).unwrap(), format!("--for=jsonpath={path}=4711"));
+        assert!(taken("docket_owner", &json!({"metadata": {}})).is_err());
     }
 
     #[test]

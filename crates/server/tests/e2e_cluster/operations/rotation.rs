@@ -72,10 +72,11 @@ async fn tokens_between_docket_and_its_sidecars_are_replaced_while_clients_work(
     assert_eq!(code, 200);
 }
 
-/// What a login is that serves: it may do nothing by itself.
+/// What a login is that serves: it may do nothing by itself, and be the roles of the targets.
 fn login(name: &str, password: &str) -> String {
     format!(
-        "CREATE ROLE {name} LOGIN NOINHERIT PASSWORD '{password}';\n\
+        "CREATE ROLE {name} LOGIN NOINHERIT PASSWORD '{password}' IN ROLE docket_tasks, docket_recurrence,\n\
+         docket_audit, docket_reminders, docket_notification, docket_deadletters;\n\
          GRANT CONNECT ON DATABASE docket TO {name};"
     )
 }
