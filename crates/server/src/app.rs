@@ -64,6 +64,29 @@ struct Door {
     routes: Routes,
 }
 
+/// The addresses of a process. Nothing is served there yet.
+struct Doors {
+    public: Door,
+    /// None where Dapr is off.
+    app: Option<Door>,
+    admin: Option<TcpListener>,
+}
+
+impl Doors {
+    async fn open(config: &Config) -> anyhow::Result<Self> {
+        let public = bind(config.listen.public, "listen.public").await?;
+        let app = match config.dapr.enabled {
+            true => Some(bind(config.listen.app, "listen.app").await?),
+            false => None,
+        };
+        let admin = match config.listen.admin {
+            Some(address) => Some(bind(address, "listen.admin").await?.listener),
+            None => None,
+        };
+        Ok(Self { public, app, admin })
+    }
+}
+
 /// What the roles share.
 struct Shared {
     stores: Stores,
@@ -76,21 +99,13 @@ struct Shared {
     meters: Meters,
 }
 
-impl App {
-    /// Builds everything; nothing is served yet.
-    pub async fn build(config: Config, telemetry: Handle) -> anyhow::Result<Self> {
-        let public = bind(config.listen.public, "listen.public").await?;
-        let app = match config.dapr.enabled {
-            true => Some(bind(config.listen.app, "listen.app").await?),
-            false => None,
-        };
-        let admin = match config.listen.admin {
-            Some(address) => Some(bind(address, "listen.admin").await?.listener),
-            None => None,
-        };
+impl Shared {
+    /// Opens the databases, whose schemas are then those of this release, and what else is needed from outside; with the lock
+    /// of an embedded database.
+    async fn open(config: &Config, telemetry: &Handle) -> anyhow::Result<(Self, Option<Lock>)> {
         std::fs::create_dir_all(&config.data_dir).context("data_dir: cannot be created")?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let identity = Identity::open(&config, clock.clone()).await?;
+        let identity = Identity::open(config, clock.clone()).await?;
         let lock = Lock::take(&config.database).context("database")?;
         let stores = Stores::open(&config.database, &config.schemas()).await?;
         let stores = stores.with_meter(&telemetry.meters.meter("docket-store"));
@@ -99,7 +114,7 @@ impl App {
             stores.migrate_up(None).await.context("database: the schema cannot be brought up to date")?;
         }
         stores.check_schema().await.context("database")?;
-        let shared = Shared {
+        let shared = Self {
             stores,
             clock,
             ids: Arc::new(TimeOrderedIds),
@@ -108,6 +123,16 @@ impl App {
             identity,
             meters: telemetry.meters.clone(),
         };
+        Ok((shared, lock))
+    }
+}
+
+impl App {
+    /// Builds everything; nothing is served yet.
+    pub async fn build(config: Config, telemetry: Handle) -> anyhow::Result<Self> {
+        // Before the database, so that a second process is told of its ports and not of a lock.
+        let Doors { public, app, admin } = Doors::open(&config).await?;
+        let (shared, lock) = Shared::open(&config, &telemetry).await?;
 
         let stores = config.schemas().into_iter().map(|schema| (schema, shared.stores.of(schema)));
         let databases = Arc::new(Databases::new(stores.collect()));
