@@ -243,6 +243,13 @@ impl DaprdBuilder {
 
     /// Starts it without waiting.
     pub fn spawn(self) -> Daprd {
+        let mut daprd = self.at_rest();
+        daprd.spawn();
+        daprd
+    }
+
+    /// Does not start it.
+    pub(crate) fn at_rest(self) -> Daprd {
         let (http, grpc, metrics) = (self.http.address(), self.grpc.address(), self.metrics.address());
         let mut program = Program::new("daprd", tool("TOOL_DAPRD"));
         program.arguments = [
@@ -284,7 +291,7 @@ impl DaprdBuilder {
         program.arguments.extend(self.flags);
         program.ports = vec![self.http, self.grpc, self.internal, self.metrics];
 
-        let mut process = Process::new(program);
+        let process = Process::new(program);
         let folder = process.folder().join("resources");
         std::fs::create_dir(&folder).expect("a folder can be made");
         for (name, yaml) in self.resources {
@@ -294,7 +301,6 @@ impl DaprdBuilder {
         for (name, text) in self.files {
             std::fs::write(process.folder().join(name), text).expect("a file can be written");
         }
-        process.spawn();
         Daprd { process, http, grpc, metrics, api_token: self.api_token }
     }
 

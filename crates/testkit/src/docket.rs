@@ -12,6 +12,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::client;
 use crate::figures::Figures;
+use crate::fleet::Release;
 use crate::http;
 use crate::port::Port;
 use crate::process::{Process, Program};
@@ -34,6 +35,8 @@ pub struct DocketBuilder {
 pub struct Docket {
     process: Process,
     storage: Storage,
+    /// Whether it was never of another release.
+    under_test: bool,
     public: SocketAddr,
     app: SocketAddr,
     admin: SocketAddr,
@@ -78,6 +81,12 @@ impl Docket {
         self.kill();
         self.spawn();
         self.ready().await;
+    }
+
+    /// Is of this release from its next start on. Other commands of the binary are at once.
+    pub fn change_to(&mut self, release: &Release) {
+        self.process.change_to(&release.binary, release.unknown);
+        self.under_test &= release.under_test;
     }
 
     /// Runs another command of the binary, in the same folder and environment.
@@ -189,15 +198,21 @@ impl DocketBuilder {
     }
 
     /// Starts it without waiting.
-    pub fn spawn(mut self) -> Docket {
+    pub fn spawn(self) -> Docket {
+        let mut docket = self.at_rest();
+        docket.spawn();
+        docket
+    }
+
+    /// Does not start it.
+    pub(crate) fn at_rest(mut self) -> Docket {
         if !self.failpoints.is_empty() {
             self.program.first_environment.insert("FAILPOINTS".to_owned(), self.failpoints.join(";"));
         }
         let [public, app, admin] = [&self.public, &self.app, &self.admin].map(Port::address);
         self.program.ports = vec![self.public, self.app, self.admin];
-        let mut process = Process::new(self.program);
-        process.spawn();
-        Docket { process, storage: self.storage, public, app, admin }
+        let process = Process::new(self.program);
+        Docket { process, storage: self.storage, under_test: true, public, app, admin }
     }
 
     /// Starts it, and waits until it serves.
@@ -214,7 +229,7 @@ impl Drop for Docket {
         self.process.kill();
         // Whoever fails already is not to be interrupted.
         if !std::thread::panicking() {
-            self.process.check_discretion();
+            self.process.check_discretion(self.under_test);
         }
     }
 }

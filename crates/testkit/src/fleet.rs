@@ -3,6 +3,7 @@
 
 mod builder;
 mod member;
+mod release;
 mod settled;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::user::{Servers, User};
 use crate::{PATIENCE, wait_for};
 pub use builder::FleetBuilder;
 pub use member::{Links, Member};
+pub use release::Release;
 pub use settled::{Underway, groups};
 
 /// A target, which is a deployment of its own.

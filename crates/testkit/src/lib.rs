@@ -42,7 +42,7 @@ pub use daprd::{Daprd, DaprdBuilder};
 pub use discretion::keep_secret;
 pub use docket::{Docket, DocketBuilder};
 pub use figures::{Figures, Sample};
-pub use fleet::{Fleet, FleetBuilder, Links, Member, Role, Underway, groups};
+pub use fleet::{Fleet, FleetBuilder, Links, Member, Release, Role, Underway, groups};
 pub use gateway::Gateway;
 pub use hooks::{Answer, Hook, Hooks};
 pub use kafka::Kafka;

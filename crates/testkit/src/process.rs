@@ -42,6 +42,8 @@ pub struct Program {
     pub arguments: Vec<String>,
     /// The environment, beside what every process gets.
     pub environment: BTreeMap<String, String>,
+    /// How the names of variables begin that it is not given, whatever the environment says.
+    pub unknown: &'static [&'static str],
     /// The environment of the first start only.
     pub first_environment: BTreeMap<String, String>,
     /// The ports that it will listen on.
@@ -69,6 +71,7 @@ impl Program {
             file: file.into(),
             arguments: Vec::new(),
             environment: BTreeMap::new(),
+            unknown: &[],
             first_environment: BTreeMap::new(),
             ports: Vec::new(),
             account: None,
@@ -153,8 +156,11 @@ impl Process {
 
     /// Another program in the same folder and environment, under the same account.
     pub(crate) fn command_of(&self, file: &Path) -> Command {
+        let Program { environment, unknown, .. } = &self.program;
+        let known =
+            environment.iter().filter(|(name, _)| !unknown.iter().any(|other| name.starts_with(other)));
         let mut command = Command::new(file);
-        command.current_dir(self.folder.path()).env_clear().envs(inherited()).envs(&self.program.environment);
+        command.current_dir(self.folder.path()).env_clear().envs(inherited()).envs(known);
         if let Some(Account { user, group }) = self.program.account {
             command.uid(user).gid(group);
         }
@@ -164,6 +170,12 @@ impl Process {
     /// Sets a variable for the starts to come.
     pub fn set_env(&mut self, name: impl Into<String>, value: impl Into<String>) {
         self.program.environment.insert(name.into(), value.into());
+    }
+
+    /// Has another file, which does not know variables that begin so, be run from the next start on, and for other commands.
+    pub(crate) fn change_to(&mut self, file: &Path, unknown: &'static [&'static str]) {
+        self.program.file = file.to_owned();
+        self.program.unknown = unknown;
     }
 
     /// Sends a signal.
@@ -263,9 +275,10 @@ impl Process {
         .await
     }
 
-    /// Fails when its log has what is secret or personal, or an error that belongs nowhere.
-    pub(crate) fn check_discretion(&self) {
-        discretion::check(self.name(), &self.log_text(), &self.program.environment);
+    /// Fails when its log has what is secret or personal, or, where all of it is of the release under test, an error that belongs
+    /// nowhere.
+    pub(crate) fn check_discretion(&self, under_test: bool) {
+        discretion::check(self.name(), &self.log_text(), &self.program.environment, under_test);
     }
 
     fn log_path(&self) -> PathBuf {

@@ -15,6 +15,9 @@ const OF_CLUSTER: &str = "e2e_cluster";
 /// What those tests use besides kubectl.
 const FOR_CLUSTER: [Tool; 1] = [Tool::Helm];
 
+/// What the others use that those of the default ring do not.
+const FOR_RELEASE: [Tool; 1] = [Tool::LastRelease];
+
 /// What `test` takes.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -84,8 +87,9 @@ pub(crate) fn run(args: &Args) -> Result<()> {
 /// The tools without which nothing begins.
 fn needed(args: &Args) -> Vec<Tool> {
     let rings: &[Tool] = if args.unit || (args.cluster && !args.release_ring) { &[] } else { &Tool::TEST };
+    let release: &[Tool] = if args.release_ring { &FOR_RELEASE } else { &[] };
     let cluster: &[Tool] = if args.cluster { &FOR_CLUSTER } else { &[] };
-    [rings, cluster].concat()
+    [rings, release, cluster].concat()
 }
 
 /// Runs these integration tests of the workspace; of the release ring, those that are ignored otherwise.
@@ -132,8 +136,8 @@ mod tests {
             |unit, release_ring, cluster| needed(&Args { unit, release_ring, cluster, rest: Vec::new() });
         assert_eq!(needs(true, false, false), []);
         assert_eq!(needs(false, false, false), Tool::TEST);
-        assert_eq!(needs(false, true, false), Tool::TEST);
+        assert_eq!(needs(false, true, false), [Tool::TEST.as_slice(), &FOR_RELEASE].concat());
         assert_eq!(needs(false, false, true), FOR_CLUSTER);
-        assert_eq!(needs(false, true, true), [Tool::TEST.as_slice(), &FOR_CLUSTER].concat());
+        assert_eq!(needs(false, true, true), [Tool::TEST.as_slice(), &FOR_RELEASE, &FOR_CLUSTER].concat());
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use futures::future::join_all;
 
-use super::{Fleet, Links, Member, Role};
+use super::{Fleet, Links, Member, Release, Role};
 use crate::channels::Channels;
 use crate::collector::Collector;
 use crate::components::{Connection, broker_settings, create_topics};
@@ -24,6 +24,8 @@ use crate::storage::Storage;
 #[derive(Debug)]
 pub struct FleetBuilder<'a> {
     binary: &'a Path,
+    /// What it begins as, when that is not the release of the binary.
+    release: Option<&'a Release>,
     database: Database,
     kafka: &'a Kafka,
     connection: Connection,
@@ -71,6 +73,7 @@ impl<'a> FleetBuilder<'a> {
     pub(super) fn new(binary: &'a Path, database: Database, kafka: &'a Kafka) -> Self {
         Self {
             binary,
+            release: None,
             database,
             kafka,
             connection: Connection::Plain,
@@ -80,6 +83,13 @@ impl<'a> FleetBuilder<'a> {
             bulk: Some(100),
             health_threshold: None,
         }
+    }
+
+    /// Begins as another release: with its schema, and with its binary for the targets that it has. The others are not
+    /// started.
+    pub fn begin_as(mut self, release: &'a Release) -> Self {
+        self.release = Some(release);
+        self
     }
 
     /// With the targets of reminders and of messages to people, which a fleet does not have otherwise. As many replicas of
@@ -159,7 +169,7 @@ impl<'a> FleetBuilder<'a> {
     /// Migrates the database, makes the topics, starts all, and waits until they serve and their sidecars deliver.
     pub async fn start(self) -> Fleet {
         let names = Names::new();
-        self.database.migrate(self.binary).await;
+        self.database.migrate(self.release.map_or(self.binary, |release| &release.binary)).await;
         create_topics(self.kafka, &names.topic).await;
         let scheduler = Scheduler::builder().start().await;
         let places =
@@ -172,7 +182,8 @@ impl<'a> FleetBuilder<'a> {
         });
         let members = join_all(starts).await;
         let mut fleet = Fleet { members, database: self.database.clone(), topic: names.topic, scheduler };
-        fleet.ready().await;
+        let started = fleet.members.iter_mut().filter(|member| member.is_started());
+        join_all(started.map(Member::ready)).await;
         fleet
     }
 
@@ -224,6 +235,14 @@ impl<'a> FleetBuilder<'a> {
         if let Some(probes) = self.health_threshold {
             daprd = daprd.health_threshold(probes);
         }
-        Member { docket: docket.spawn(), daprd: daprd.spawn(), links, role, index, app_id, through }
+        let (docket, daprd) = (docket.at_rest(), daprd.at_rest());
+        let mut member = Member { docket, daprd, links, role, index, app_id, through };
+        if let Some(release) = self.release {
+            member.docket.change_to(release);
+        }
+        if self.release.is_none_or(|release| release.roles.contains(&role)) {
+            member.start();
+        }
+        member
     }
 }

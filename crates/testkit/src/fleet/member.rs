@@ -1,12 +1,14 @@
 //! One process of a fleet, its sidecar, and the networks around them.
 
+use futures::future::join;
+
 use crate::daprd::Daprd;
 use crate::docket::Docket;
 use crate::kafka::Kafka;
 use crate::process::Process;
 use crate::proxy::Proxy;
 
-use super::Role;
+use super::{Release, Role};
 
 /// A process, and its sidecar.
 #[derive(Debug)]
@@ -59,6 +61,43 @@ impl Member {
     /// The network between its sidecar and the broker; none where the broker has no proxy for it.
     pub fn broker<'a>(&self, kafka: &'a Kafka) -> Option<&'a Proxy> {
         self.through.map(|number| kafka.proxy(number))
+    }
+
+    /// Starts both.
+    ///
+    /// # Panics
+    /// When one of them runs.
+    pub fn start(&mut self) {
+        self.docket.spawn();
+        self.daprd.spawn();
+    }
+
+    /// Ends both as an orchestrator does with a pod: they are asked at the same time.
+    ///
+    /// # Panics
+    /// When one of them does not run, or ends as if something had failed.
+    pub async fn end(&mut self) {
+        let name = self.name();
+        let (docket, daprd) = join(self.docket.terminate(), self.daprd.terminate()).await;
+        assert!(docket.success() && daprd.success(), "{name} ended with {docket}, its sidecar with {daprd}");
+    }
+
+    /// Puts one of this release in its place, as an orchestrator replaces a pod, and waits until that is ready.
+    ///
+    /// # Panics
+    /// As [`Member::end`] does, where it runs.
+    pub async fn replace_by(&mut self, release: &Release) {
+        if self.is_started() {
+            self.end().await;
+        }
+        self.docket.change_to(release);
+        self.start();
+        self.ready().await;
+    }
+
+    /// Whether it was started, and has not ended.
+    pub(super) fn is_started(&self) -> bool {
+        self.docket.id().is_some()
     }
 
     /// Waits until docket serves, and its sidecar delivers.

@@ -8,15 +8,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 
 use super::recipe::{From, Recipe};
+use super::release;
 use super::version::Version;
 use crate::process::{self, tail};
 use crate::progress::Progress;
 
 /// Says what is missing for the builds, before the first of them starts.
 pub(crate) fn check_prerequisites(recipes: &[Recipe]) -> Result<()> {
+    for recipe in recipes {
+        if let From::Commit(commit) = &recipe.from {
+            release::check_history(&recipe.version, commit)?;
+        }
+    }
     let modules = recipes.iter().filter_map(|recipe| match &recipe.from {
         From::Go(module) => Some((recipe.tool.name(), module)),
-        From::Crate | From::Maven(_) | From::Pages(_) => None,
+        From::Crate | From::Maven(_) | From::Pages(_) | From::Commit(_) => None,
     });
     let modules: Vec<_> = modules.collect();
     let Some((_, newest)) = modules.iter().max_by_key(|(_, module)| Version::parse(&module.oldest_go)) else {

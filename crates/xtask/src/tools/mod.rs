@@ -12,6 +12,7 @@ mod mail;
 mod pages;
 mod postgres;
 mod recipe;
+mod release;
 pub(crate) mod strimzi;
 mod version;
 
@@ -96,6 +97,8 @@ pub(crate) enum Tool {
     Jaeger,
     /// The folder of the pages by which it shows them.
     JaegerUi,
+    /// Docket as it was released last.
+    LastRelease,
 }
 
 impl Tool {
@@ -122,7 +125,7 @@ impl Tool {
     /// What is folders of jars, which Java runs.
     const JAVA: [Self; 2] = [Self::Kafka, Self::Mail];
     #[cfg(test)]
-    const BUILT: [Self; 21] = [
+    const BUILT: [Self; 22] = [
         Self::Daprd,
         Self::Scheduler,
         Self::Injector,
@@ -144,6 +147,7 @@ impl Tool {
         Self::Strimzi,
         Self::Jaeger,
         Self::JaegerUi,
+        Self::LastRelease,
     ];
 
     /// The name of its file.
@@ -172,6 +176,7 @@ impl Tool {
             Self::Strimzi => "strimzi",
             Self::Jaeger => "jaeger",
             Self::JaegerUi => "jaeger-ui",
+            Self::LastRelease => "last-release",
         }
     }
 
@@ -202,6 +207,7 @@ impl Tool {
             Self::Strimzi => "TOOL_STRIMZI",
             Self::Jaeger => "TOOL_JAEGER",
             Self::JaegerUi => "TOOL_JAEGER_UI",
+            Self::LastRelease => "TOOL_LAST_RELEASE",
         }
     }
 
@@ -219,6 +225,9 @@ impl Tool {
         }
         if Self::CONTROL_PLANE.contains(&self) {
             return Ok(());
+        }
+        if self == Self::LastRelease {
+            return release::accepts(file);
         }
         let mut ask = Command::new(file);
         match self {
@@ -266,7 +275,8 @@ impl Tool {
             | Self::Mail
             | Self::Strimzi
             | Self::Jaeger
-            | Self::JaegerUi => {
+            | Self::JaegerUi
+            | Self::LastRelease => {
                 match Version::parse(&Recipe::of(self).map_err(|error| error.to_string())?.version) {
                     Some(version) => version,
                     None => return Ok(()),
@@ -299,7 +309,7 @@ impl Tool {
                 Err(why) => bail!("{variable} names {}, which {why}", file.display()),
             };
         }
-        if Self::CONTROL_PLANE.contains(&self) {
+        if Self::CONTROL_PLANE.contains(&self) || self == Self::LastRelease {
             return Recipe::of(self)?.built();
         }
         if self == Self::Pgbench {

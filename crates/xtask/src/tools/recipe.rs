@@ -1,6 +1,7 @@
 //! How each tool is built, and where the result is kept.
 //!
-//! The versions are pinned in the Go modules, the Maven projects and the package of `crates/xtask/tools`, and nowhere else.
+//! The versions are pinned in the Go modules, the Maven projects and the package of `crates/xtask/tools`, that of Docket's
+//! last release in `crates/store/compat`, and nowhere else.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{Tool, strimzi};
+use super::{Tool, release, strimzi};
 use crate::{process, workspace};
 
 /// The versions of the tools that come from crates.io.
@@ -42,6 +43,8 @@ pub(crate) enum From {
     Maven(PathBuf),
     /// The folder of a package of this repository, which names one of crates.io that has pages in it.
     Pages(PathBuf),
+    /// The tree of a commit of this repository.
+    Commit(String),
 }
 
 /// A Go module that pins a tool.
@@ -116,6 +119,10 @@ impl Recipe {
                 "4 minutes",
             ),
             Tool::JaegerUi => return Self::of_pages(tool),
+            Tool::LastRelease => {
+                let (version, commit) = release::pinned()?;
+                return Ok(Self { tool, version, takes: "10 minutes", from: From::Commit(commit) });
+            }
             Tool::Postgres | Tool::Pgbench => bail!("PostgreSQL is installed, and not built"),
         };
         let folder = workspace::root().join("crates/xtask/tools").join(folder);
@@ -191,6 +198,7 @@ impl Recipe {
                 hash.add_folder(&module.folder)?;
             }
             From::Maven(folder) | From::Pages(folder) => hash.add_folder(folder)?,
+            From::Commit(commit) => hash.add(commit.as_bytes()),
             From::Crate => {}
         }
         let name = format!("{}-{}-{:016x}", self.tool.name(), self.version, hash.0);
@@ -207,7 +215,7 @@ impl Recipe {
         let file = self.file()?;
         let whole = match &self.from {
             From::Maven(_) | From::Pages(_) => self.tool.accepts(&file).is_ok(),
-            From::Go(_) | From::Crate => process::is_program(&file),
+            From::Go(_) | From::Crate | From::Commit(_) => process::is_program(&file),
         };
         Ok(whole.then_some(file))
     }
@@ -250,6 +258,7 @@ impl Recipe {
                 cargo.current_dir(folder).args(["vendor", "--locked"]).arg(&vendor);
                 (cargo, vendor.join(PAGES).join("jaeger-ui/build"))
             }
+            From::Commit(commit) => release::build(commit, into)?,
         })
     }
 }
