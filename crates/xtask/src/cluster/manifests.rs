@@ -76,6 +76,13 @@ fn secrets_of_logins_are_not_those_that_an_operator_makes() {
 }
 
 #[test]
+fn database_does_not_wait_for_clients_that_stay() {
+    let resources = read("cnpg/postgres.yaml");
+    let cluster = resources.iter().find(|one| one["kind"] == "Cluster").unwrap();
+    assert_eq!(cluster["spec"]["smartShutdownTimeout"], 0);
+}
+
+#[test]
 fn spans_reach_jaeger_through_its_sidecar_and_nothing_else() {
     let resources = read("jaeger.yaml");
     let of = |kind: &str| resources.iter().find(|one| one["kind"] == kind).unwrap();

@@ -23,6 +23,12 @@ kafka.admin.ConfigCommand
 --add-config
 ";
 
+/// Makes the login that serves, as `roles.sql` of its manifest does.
+const SERVER: &str = "\
+SELECT 'CREATE ROLE docket_server LOGIN NOINHERIT'
+  WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'docket_server') \\gexec
+";
+
 /// Kafka's one user has this password.
 pub(super) fn kafka(kubectl: &Kubectl, password: &str) -> Result<()> {
     let java = ["/opt/java/openjdk/bin/java", "@/dev/stdin"];
@@ -34,7 +40,8 @@ pub(super) fn kafka(kubectl: &Kubectl, password: &str) -> Result<()> {
         .context("Kafka does not take the password of its user")
 }
 
-/// PostgreSQL's roles have these passwords. One that somebody has dropped, in favour of another, is there again.
+/// PostgreSQL's roles have these passwords. The login that serves is there again where somebody has dropped it in favour of
+/// another; the migration gives it what it may. The owner cannot be dropped.
 pub(super) fn postgres(kubectl: &Kubectl, roles: &[(&str, &str)]) -> Result<()> {
     let script =
         ". /etc/docket/programs.sh; exec psql --no-psqlrc --quiet --dbname=postgres --set=ON_ERROR_STOP=1";
@@ -50,7 +57,7 @@ pub(super) fn postgres(kubectl: &Kubectl, roles: &[(&str, &str)]) -> Result<()> 
         "-c",
         script,
     ];
-    let told = kubectl.feed(&arguments, &statements(roles));
+    let told = kubectl.feed(&arguments, &format!("{SERVER}{}", statements(roles)));
     let passwords: Vec<&str> = roles.iter().map(|(_, password)| *password).collect();
     told.map(drop)
         .map_err(|error| without(&error, &passwords))
@@ -59,21 +66,22 @@ pub(super) fn postgres(kubectl: &Kubectl, roles: &[(&str, &str)]) -> Result<()> 
 
 /// An error without these words: programs repeat what they are told when they do not understand it.
 fn without(error: &Error, secrets: &[&str]) -> Error {
-    anyhow!("{}", secrets.iter().fold(format!("{error:#}"), |text, secret| text.replace(secret, "…")))
+    let text = secrets
+        .iter()
+        .fold(format!("{error:#}"), |text, secret| text.replace(secret, "…").replace(&literal(secret), "…"));
+    anyhow!("{text}")
 }
 
-/// For psql. The migration gives a role that is new what it may.
 fn statements(roles: &[(&str, &str)]) -> String {
-    let literal = |text: &str| text.replace('\'', "''");
-    let one = |(role, password): &(&str, &str)| {
-        let missing = format!("WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}')");
-        let password = literal(password);
-        format!(
-            "SELECT 'CREATE ROLE {role} LOGIN NOINHERIT' {missing} \\gexec\n\
-             ALTER ROLE {role} PASSWORD '{password}';\n"
-        )
-    };
-    roles.iter().map(one).collect()
+    roles
+        .iter()
+        .map(|(role, password)| format!("ALTER ROLE {role} PASSWORD '{}';\n", literal(password)))
+        .collect()
+}
+
+/// A text between the quotes of SQL.
+fn literal(text: &str) -> String {
+    text.replace('\'', "''")
 }
 
 #[cfg(test)]
@@ -85,24 +93,26 @@ mod tests {
         let error = anyhow!("Invalid credential property SCRAM=[password=s3cret]").context("kubectl exec");
         let said = format!("{:#}", without(&error, &["s3cret"]));
         assert_eq!(said, "kubectl exec: Invalid credential property SCRAM=[password=…]");
+        let error = anyhow!("syntax error: ALTER ROLE docket_owner PASSWORD 'it''s'");
+        assert!(!without(&error, &["it's"]).to_string().contains("it"));
     }
 
     #[test]
-    fn role_that_was_dropped_is_made_again() {
-        let said = statements(&[("docket_server", "plain")]);
-        let made = "SELECT 'CREATE ROLE docket_server LOGIN NOINHERIT' \
-                    WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'docket_server') \\gexec";
-        assert_eq!(said.lines().next(), Some(made));
+    fn login_that_was_dropped_is_what_the_manifest_makes() {
+        let file = crate::workspace::root().join("deploy/platform/plain/postgres.yaml");
+        let manifest = std::fs::read_to_string(file).unwrap();
+        assert!(manifest.contains("ALTER ROLE docket_server LOGIN NOINHERIT PASSWORD"), "{SERVER}");
+        assert!(SERVER.contains("'CREATE ROLE docket_server LOGIN NOINHERIT'"), "{SERVER}");
+        assert!(SERVER.ends_with("\\gexec\n"), "{SERVER}");
     }
 
     #[test]
     fn password_ends_where_it_ends() {
         // Who makes the Secret may choose any.
         let said = statements(&[("docket_owner", "it's"), ("docket_server", "plain")]);
-        let set: Vec<&str> = said.lines().filter(|line| line.starts_with("ALTER")).collect();
         assert_eq!(
-            set,
-            ["ALTER ROLE docket_owner PASSWORD 'it''s';", "ALTER ROLE docket_server PASSWORD 'plain';"]
+            said,
+            "ALTER ROLE docket_owner PASSWORD 'it''s';\nALTER ROLE docket_server PASSWORD 'plain';\n"
         );
     }
 }

@@ -129,9 +129,7 @@ pub(super) fn database(site: &Site, helm: &Helm, versions: &Versions) -> Result<
                 &["wait", "--for=jsonpath={.status.applied}=true", LIMIT, database],
             )?;
             for (login, name) in [("docket_owner", OWNER), ("docket_server", SERVER)] {
-                let secret = kubectl.get(&["secret", name, "--namespace", DATA])?;
-                let rest = ["wait", &taken(login, &secret)?, LIMIT, cluster];
-                wait(site, &format!("password of {login}"), DATA, &rest)?;
+                given(site, cluster, login, name)?;
             }
             // With TLS. Who the server is, is for the network of the cluster to say: its authority is CloudNativePG's own.
             "docket-rw.docket-data.svc:5432/docket?sslmode=require"
@@ -150,10 +148,24 @@ pub(super) fn database(site: &Site, helm: &Helm, versions: &Versions) -> Result<
     secrets::set(kubectl, DOCKET, "docket-database", &urls)
 }
 
-/// What `kubectl wait` waits for until CloudNativePG has given a login the password that its Secret has now. Pods that
-/// start with it before are refused.
+/// Waits until CloudNativePG has given a login the password that its Secret has now. Pods that start with it before are
+/// refused.
+fn given(site: &Site, cluster: &str, login: &str, name: &str) -> Result<()> {
+    let kubectl = &site.kubectl;
+    let secret = kubectl.get(&["secret", name, "--namespace", DATA])?;
+    let condition = taken(login, &secret).with_context(|| format!("the Secret {name} in {DATA}"))?;
+    let said = || {
+        let cluster = kubectl.get(&[cluster, "--namespace", DATA]).unwrap_or_default();
+        let why = cluster.pointer("/status/managedRolesStatus/cannotReconcile").cloned().unwrap_or_default();
+        format!("{login} does not have the password of the Secret {name}; CloudNativePG cannot do: {why}")
+    };
+    let what = format!("password of {login}");
+    wait(site, &what, DATA, &["wait", &condition, LIMIT, cluster]).with_context(said)
+}
+
+/// What `kubectl wait` waits for then.
 fn taken(login: &str, secret: &Value) -> Result<String> {
-    let version = secret["metadata"]["resourceVersion"].as_str().context("a Secret without a version")?;
+    let version = secret["metadata"]["resourceVersion"].as_str().context("it has no version")?;
     let path = format!("{{.status.managedRolesStatus.passwordStatus.{login}.resourceVersion}}");
     Ok(format!("--for=jsonpath={path}={version}"))
 }
@@ -285,6 +297,20 @@ mod tests {
             "Internal error occurred: failed calling webhook \"mcluster.cnpg.io\": connection refused"
         )));
         assert!(!is_webhook(&said("admission webhook \"vcluster.cnpg.io\" denied the request: no storage")));
+    }
+
+    #[test]
+    fn manifests_read_the_secrets_that_are_made() {
+        let check = |manifest: &str, key: &str, expect: &[&str]| {
+            let (text, key) = (fs::read_to_string(file(manifest)).unwrap(), format!("{key}:\n"));
+            let named = text.split(&key).skip(1).map(|rest| rest.lines().next().unwrap().trim());
+            let expect: Vec<String> = expect.iter().map(|name| format!("name: {name}")).collect();
+            assert_eq!(named.collect::<Vec<_>>(), expect, "{manifest}");
+        };
+        check("cnpg/postgres.yaml", "passwordSecret", &[OWNER, SERVER]);
+        check("plain/postgres.yaml", "secretKeyRef", &[OWNER, SERVER]);
+        check("plain/kafka.yaml", "secretKeyRef", &[KAFKA_USER]);
+        check("strimzi/user.yaml", "secretKeyRef", &[KAFKA_USER]);
     }
 
     #[test]

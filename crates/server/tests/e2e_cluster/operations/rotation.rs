@@ -94,7 +94,12 @@ async fn login_of_the_database_is_replaced_while_clients_work() {
     let (scheme, rest) = url.split_once("://").unwrap();
     let (_, place) = rest.rsplit_once('@').unwrap();
     let password = fresh();
-    psql("DROP ROLE IF EXISTS docket_server2").await;
+    // A run that failed leaves it behind, with its rights.
+    psql(
+        "SELECT 'DROP OWNED BY docket_server2; DROP ROLE docket_server2'\n\
+         WHERE EXISTS (SELECT FROM pg_roles WHERE rolname = 'docket_server2') \\gexec",
+    )
+    .await;
     psql(&login("docket_server2", &password)).await;
 
     expect_no_loss(async {
