@@ -73,7 +73,7 @@ down *SETTINGS:
 image *ARGS:
     cargo xtask image {{ ARGS }}
 
-# Checks layout, format, lints, contract, alert rules and dependencies
+# Checks layout, format, lints, contract, dependencies, alert rules, chart and compose file
 check:
     cargo xtask check
 

@@ -1,6 +1,6 @@
 //! A Kubernetes that others have made: kubectl, Helm, and ports of this machine that lead into it.
 //!
-//! What fails here is an error and no panic: who lets pods go on purpose has to see it and go on.
+//! What fails in the cluster is an error and no panic: who lets pods go on purpose has to see it and go on.
 
 mod command;
 mod forward;

@@ -1,13 +1,12 @@
 //! Runs the tests in rings, after setting up what each needs.
 
-use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use crate::progress::heading;
 use crate::tools::{Paths, Plan, Tool};
-use crate::{process, workspace};
+use crate::{cluster, process, workspace};
 
 /// How the names of the tests of the release ring begin that need Docket on a Kubernetes.
 const OF_CLUSTER: &str = "e2e_cluster";
@@ -28,10 +27,14 @@ pub(crate) struct Args {
     /// reason.
     #[arg(long, conflicts_with = "unit")]
     release_ring: bool,
-    /// Runs the part of the release ring that needs a cluster, alone or after the rest: on that of kubectl's current
-    /// context, in which `cargo xtask up` has installed Docket. The tests upgrade it and restart its pods.
+    /// Runs the part of the release ring that needs a cluster, alone or after the rest: brings the platform up in it, as
+    /// `cargo xtask up` does, and tries it; then come the tests, which upgrade Docket and restart what it stands on; then it
+    /// is tried again.
     #[arg(long, conflicts_with = "unit")]
     cluster: bool,
+    /// The settings of `up`, for `--cluster`: DATABASE=plain always, CLUSTER=existing perhaps.
+    #[arg(requires = "cluster", value_name = "KEY=VALUE")]
+    settings: Vec<String>,
     /// What each test program gets: a part of a test's name, say.
     #[arg(last = true, value_name = "ARGS")]
     rest: Vec<String>,
@@ -44,7 +47,9 @@ const REAL: &str = "against real sidecars, PostgreSQL, Kafka, a mail server and 
 pub(crate) fn run(args: &Args) -> Result<()> {
     let start = Instant::now();
     // Before the first test runs, so that nobody waits for minutes to hear that something is missing.
-    let context = if args.cluster { Some(context()?) } else { None };
+    if args.cluster {
+        cluster::require_for_tests(&args.settings)?;
+    }
     let plan = Plan::new(&needed(args))?;
     if !args.release_ring && !args.cluster {
         heading(start, "unit ring");
@@ -73,13 +78,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         heading(start, &format!("release ring, {REAL}"));
         ring(&elsewhere).context("the release ring failed")?;
     }
-    let Some(context) = context else {
+    if !args.cluster {
         let left = on_cluster.join(", ");
         heading(start, &format!("the release ring passed, without {left}: not run, for want of --cluster"));
         return Ok(());
-    };
-    heading(start, &format!("release ring, on the cluster of the context {context}"));
+    }
+    heading(start, "release ring: a platform on Kubernetes");
+    cluster::bring_up(&args.settings).context("the platform does not come up")?;
     ring(&on_cluster).context("the part of the release ring that needs a cluster failed")?;
+    heading(start, "release ring: the platform after the tests");
+    cluster::smoke(&args.settings).context("the platform does not work after the tests")?;
     heading(start, "the release ring passed");
     Ok(())
 }
@@ -109,31 +117,15 @@ fn ring(args: &Args, tools: &Paths, targets: &[String]) -> Result<()> {
     process::run(tests.args(&args.rest))
 }
 
-/// The context of kubectl, whose cluster must have Docket in it.
-fn context() -> Result<String> {
-    const HOW: &str = "--cluster needs a Kubernetes in which `cargo xtask up` has installed Docket, as kubectl's current context";
-    let kubectl = process::on_path("kubectl").with_context(|| format!("{HOW}; kubectl is not on PATH"))?;
-    let ask = |arguments: &[&str]| -> Result<String> {
-        let asked = Command::new(&kubectl).args(arguments).output().context("cannot run kubectl")?;
-        if !asked.status.success() {
-            bail!("{HOW}: {}", String::from_utf8_lossy(&asked.stderr).trim());
-        }
-        Ok(String::from_utf8_lossy(&asked.stdout).trim().to_owned())
-    };
-    let context = ask(&["config", "current-context"])?;
-    // What the tests begin with; in one Deployment there are no doors between targets to be tried.
-    ask(&["get", "deployment/docket-tasks", "--namespace=docket", "--output=name", "--request-timeout=20s"])?;
-    Ok(context)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn each_ring_has_its_tools() {
-        let needs =
-            |unit, release_ring, cluster| needed(&Args { unit, release_ring, cluster, rest: Vec::new() });
+        let needs = |unit, release_ring, cluster| {
+            needed(&Args { unit, release_ring, cluster, settings: Vec::new(), rest: Vec::new() })
+        };
         assert_eq!(needs(true, false, false), []);
         assert_eq!(needs(false, false, false), Tool::TEST);
         assert_eq!(needs(false, true, false), [Tool::TEST.as_slice(), &FOR_RELEASE].concat());

@@ -113,6 +113,8 @@ impl Watch {
     }
 
     async fn ask(&self) -> Result<f64> {
+        // kubectl gives its ports up when a connection breaks.
+        self.way.open().await?;
         let (code, page) = http::exchange(self.way.address(ADMIN), "GET", "/metrics", &[], "").await?;
         ensure!(code == 200, "/metrics: {code}");
         let figures = Figures::parse(&page).map_err(|why| anyhow::anyhow!(why)).context("/metrics")?;

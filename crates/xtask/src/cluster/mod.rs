@@ -29,7 +29,9 @@ mod up;
 mod versions;
 mod watch;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
+
+use settings::{Database, Settings};
 
 pub(crate) use versions::Versions;
 
@@ -65,6 +67,28 @@ pub(crate) enum Command {
     Trace(inspect::Trace),
     /// Leads ports of this machine to the API until Ctrl-C, where kind's node does not.
     Forward(Words),
+}
+
+/// Says what is missing for a platform with these settings that is to be tested.
+pub(crate) fn require_for_tests(words: &[String]) -> Result<()> {
+    let settings = Settings::read(words)?;
+    ensure!(
+        settings.database == Some(Database::Plain),
+        "the tests need DATABASE=plain: they read the database of the platform without TLS, which CloudNativePG's refuses, and \
+         bring a backup of it back by hand"
+    );
+    doctor::require(&settings, &Versions::read()?)
+}
+
+/// Brings a platform up, from nothing or from whatever is there, and tries it.
+pub(crate) fn bring_up(words: &[String]) -> Result<()> {
+    up::run(words)?;
+    smoke::run(words)
+}
+
+/// Tries the platform that is there.
+pub(crate) fn smoke(words: &[String]) -> Result<()> {
+    smoke::run(words)
 }
 
 /// Does it.
