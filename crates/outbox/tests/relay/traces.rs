@@ -145,7 +145,7 @@ async fn what_is_not_taken_or_not_answered_is_told_as_failed() {
     check(5_000, Answer::Not(BTreeSet::from(["a".to_owned()])), "not_taken").await;
     check(5_000, Answer::No(Code::InvalidArgument), "rejected").await;
     check(5_000, Answer::No(Code::Unavailable), "unavailable").await;
-    check(300, Answer::Silence, "timeout").await;
+    check(2_000, Answer::Silence, "timeout").await;
 }
 
 #[tokio::test]

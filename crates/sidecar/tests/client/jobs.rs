@@ -7,7 +7,7 @@ use dapr::dapr::proto::common::v1::job_failure_policy::Policy;
 use docket_sidecar::{BindingCall, Error, Job};
 use tonic::Code;
 
-use crate::sidecar::{Answer, start};
+use crate::sidecar::{Answer, start, unanswered};
 
 fn job() -> Job {
     Job {
@@ -41,7 +41,7 @@ async fn a_job_that_is_missing_is_told_from_a_scheduler_that_is_away() {
         "failed to get job due to: rpc error: code = NotFound desc = job not found: reminder-task-1";
     let away = "failed to get job due to: rpc error: code = Unavailable desc = not found in the ring";
     let check = async |answer: Answer, expect: Option<bool>| {
-        let (client, asked) = start(answer, 300).await;
+        let (client, asked) = start(answer, 5000).await;
         assert_eq!(client.job_exists("reminder-task-1").await.ok(), expect);
         assert_eq!(asked.lock().unwrap().job.as_deref(), Some("reminder-task-1"));
     };
@@ -50,7 +50,9 @@ async fn a_job_that_is_missing_is_told_from_a_scheduler_that_is_away() {
     check(Answer::No(Code::NotFound), Some(false)).await;
     check(Answer::Internal(away), None).await;
     check(Answer::No(Code::Unavailable), None).await;
-    check(Answer::Silence, None).await;
+    let (client, asked) = start(Answer::Silence, 5000).await;
+    let given_up = unanswered(&asked, client.job_exists("reminder-task-1")).await.unwrap_err();
+    assert!(matches!(given_up, Error::Deadline(_)), "{given_up:?}");
 }
 
 #[tokio::test]
@@ -72,7 +74,7 @@ fn call(deadline: Duration) -> BindingCall<'static> {
 
 #[tokio::test]
 async fn a_binding_is_called_within_a_deadline_of_its_own() {
-    let (client, asked) = start(Answer::Yes, 50).await;
+    let (client, asked) = start(Answer::Yes, 5000).await;
     let answer = client.invoke_binding(call(Duration::from_secs(20))).await.unwrap();
     let expect: HashMap<_, _> = [("statusCode".to_owned(), "410".to_owned())].into();
     assert_eq!((answer.data, answer.metadata), (b"gone".to_vec(), expect));
@@ -89,8 +91,8 @@ async fn a_binding_is_called_within_a_deadline_of_its_own() {
 #[tokio::test]
 async fn a_binding_that_does_not_answer_has_perhaps_been_called() {
     let (client, asked) = start(Answer::Silence, 60_000).await;
-    let deadline = Duration::from_millis(100);
-    let error = client.invoke_binding(call(deadline)).await.unwrap_err();
+    let deadline = Duration::from_secs(20);
+    let error = unanswered(&asked, client.invoke_binding(call(deadline))).await.unwrap_err();
     assert!(matches!(error, Error::Deadline(after) if after == deadline), "{error:?}");
     assert!(asked.lock().unwrap().binding.is_some());
 }

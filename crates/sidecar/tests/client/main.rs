@@ -16,7 +16,7 @@ use docket_sidecar::{Client, CloudEvent, Config, Error, InvalidConfig, Message, 
 use tokio::net::TcpListener;
 use tonic::Code;
 
-use crate::sidecar::{Answer, start};
+use crate::sidecar::{Answer, start, unanswered};
 
 fn event(number: u8) -> CloudEvent {
     CloudEvent {
@@ -100,22 +100,27 @@ async fn what_is_published_again_says_so_in_its_own_metadata() {
 
 #[tokio::test]
 async fn errors_say_what_went_wrong() {
-    let check = async |answer: Answer, deadline_ms: u64, expect: fn(&Error) -> bool| {
-        let (client, _) = start(answer, deadline_ms).await;
+    let check = async |answer: Answer, expect: fn(&Error) -> bool| {
+        let (client, _) = start(answer, 5000).await;
         let error = client.publish("pubsub", "task-events", &message("k", 1)).await.unwrap_err();
         assert!(expect(&error), "{error:?}");
         assert!(!client.healthy("pubsub").await);
     };
     let rejected = |error: &Error| matches!(error, Error::Rejected { message, .. } if message == "as told");
-    check(Answer::No(Code::Unavailable), 5000, |error| matches!(error, Error::Unavailable(_))).await;
-    check(Answer::Silence, 50, |error| matches!(error, Error::Deadline(_))).await;
-    check(Answer::No(Code::Internal), 5000, rejected).await;
-    check(Answer::No(Code::PermissionDenied), 5000, rejected).await;
+    check(Answer::No(Code::Unavailable), |error| matches!(error, Error::Unavailable(_))).await;
+    check(Answer::No(Code::Internal), rejected).await;
+    check(Answer::No(Code::PermissionDenied), rejected).await;
+
+    let (client, asked) = start(Answer::Silence, 5000).await;
+    let message = message("k", 1);
+    let error = unanswered(&asked, client.publish("pubsub", "task-events", &message)).await.unwrap_err();
+    assert!(matches!(error, Error::Deadline(after) if after == client.deadline()), "{error:?}");
+    assert!(!unanswered(&asked, client.healthy("pubsub")).await);
 
     let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let config = Config { endpoint: Some(format!("http://{nobody}")), ..Config::default() };
     let client = Client::connect_lazy(&config).unwrap();
-    let error = client.publish("pubsub", "task-events", &message("k", 1)).await.unwrap_err();
+    let error = client.publish("pubsub", "task-events", &message).await.unwrap_err();
     assert!(matches!(error, Error::Unavailable(_)), "{error:?}");
 }
 
@@ -150,7 +155,8 @@ async fn a_call_to_another_app_is_addressed_and_limited() {
     let (client, asked) = start(Answer::Silence, 500).await;
     let mut audit =
         v1::audit_service_client::AuditServiceClient::new(client.channel_for("docket-audit").unwrap());
-    let status = audit.list_audit_entries(v1::ListAuditEntriesRequest::default()).await.unwrap_err();
+    let call = audit.list_audit_entries(v1::ListAuditEntriesRequest::default());
+    let status = unanswered(&asked, call).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(asked.lock().unwrap().headers["grpc-timeout"], "500m");
 }

@@ -1,7 +1,7 @@
 //! A stand-in for the sidecar.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -10,6 +10,7 @@ use docket_proto::v1;
 use docket_sidecar::{ApiToken, Client, Config};
 use http::{HeaderMap, Response};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, UnaryService};
@@ -33,6 +34,7 @@ pub(crate) struct Asked {
     pub(crate) schedule: Option<pb::ScheduleJobRequest>,
     pub(crate) job: Option<String>,
     pub(crate) binding: Option<pb::InvokeBindingRequest>,
+    arrived: Arc<Notify>,
 }
 
 /// How it answers.
@@ -55,6 +57,7 @@ type Reply<T> = Pin<Box<dyn Future<Output = Result<tonic::Response<T>, Status>> 
 impl Sidecar {
     fn reply<T: Send + 'static>(&self, message: T) -> Reply<T> {
         let answer = self.answer;
+        self.asked.lock().unwrap().arrived.notify_one();
         Box::pin(async move {
             match answer {
                 Answer::Yes => Ok(tonic::Response::new(message)),
@@ -227,4 +230,21 @@ pub(crate) async fn start(answer: Answer, deadline_ms: u64) -> (Client, Arc<Mute
     let server = Server::builder().add_service(sidecar.clone()).add_service(Proxy(sidecar));
     tokio::spawn(server.serve_with_incoming(incoming));
     (Client::connect_lazy(&config).unwrap(), asked)
+}
+
+/// What becomes of a call that has arrived and gets no answer: its deadline passes, however long the machine took to
+/// bring it there.
+pub(crate) async fn unanswered<T>(asked: &Mutex<Asked>, call: impl Future<Output = T>) -> T {
+    let arrived = asked.lock().unwrap().arrived.clone();
+    let mut call = pin!(call);
+    tokio::select! {
+        biased;
+        () = arrived.notified() => {}
+        result = &mut call => return result,
+    }
+    // With nothing else to do, the clock runs on to the next deadline.
+    tokio::time::pause();
+    let result = call.await;
+    tokio::time::resume();
+    result
 }

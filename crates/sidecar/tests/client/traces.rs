@@ -13,7 +13,7 @@ use tonic::{Code, Request};
 use tracing::Instrument as _;
 
 use crate::message;
-use crate::sidecar::{Answer, Asked, start};
+use crate::sidecar::{Answer, Asked, start, unanswered};
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const UNSAMPLED: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
@@ -146,9 +146,9 @@ async fn a_call_of_another_app_belongs_to_the_span_it_is_made_in_where_nobody_sa
 #[tokio::test]
 async fn the_span_of_a_call_says_why_it_failed() {
     let (recorder, _guard) = Recorder::start();
-    for (answer, deadline_ms) in [(Answer::No(Code::NotFound), 5000), (Answer::Silence, 50)] {
-        let (client, _) = start(answer, deadline_ms).await;
-        invoke(&client, Some(context(PARENT))).await.unwrap_err();
+    for answer in [Answer::No(Code::NotFound), Answer::Silence] {
+        let (client, asked) = start(answer, 5000).await;
+        unanswered(&asked, invoke(&client, Some(context(PARENT)))).await.unwrap_err();
     }
     let told: Vec<_> = recorder
         .spans()
