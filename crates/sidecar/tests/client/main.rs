@@ -152,13 +152,13 @@ async fn a_call_to_another_app_is_addressed_and_limited() {
         assert_eq!(header("grpc-timeout"), "2000000u", "the caller's own deadline stays");
     }
 
-    let (client, asked) = start(Answer::Silence, 500).await;
+    let (client, asked) = start(Answer::Silence, 5000).await;
     let mut audit =
         v1::audit_service_client::AuditServiceClient::new(client.channel_for("docket-audit").unwrap());
     let call = audit.list_audit_entries(v1::ListAuditEntriesRequest::default());
     let status = unanswered(&asked, call).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert_eq!(asked.lock().unwrap().headers["grpc-timeout"], "500m");
+    assert_eq!(asked.lock().unwrap().headers["grpc-timeout"], "5000m");
 }
 
 #[tokio::test]
