@@ -17,6 +17,10 @@ use crate::incoming::Incoming;
 use crate::metadata::Metadata;
 use crate::subscriber::{BatchFailed, Patience, Subscriber};
 
+/// So many bytes are read at a stretch, then others have their turn: the sidecar's probe has half a second, and when it gets no
+/// answer the whole batch comes again, to be read as slowly.
+const STRETCH: usize = 64 << 10;
+
 /// How far a handler has come with a batch.
 ///
 /// Behind a message that it is not done with, it does not begin with the later ones of that key, so that none overtakes it.
@@ -164,9 +168,9 @@ pub(crate) async fn read(
     while messages.len() > of_part {
         let part = messages.split_off(messages.len() - of_part);
         let (pubsub, topic) = (pubsub.to_owned(), topic.to_owned());
-        under_way.push(tokio::task::spawn(async move { read_part(&pubsub, &topic, part) }));
+        under_way.push(tokio::task::spawn(async move { read_part(&pubsub, &topic, part).await }));
     }
-    let mut batch = read_part(pubsub, topic, messages);
+    let mut batch = read_part(pubsub, topic, messages).await;
     // The last part was begun first.
     for part in under_way.into_iter().rev() {
         match part.await.map_err(JoinError::try_into_panic) {
@@ -179,8 +183,17 @@ pub(crate) async fn read(
     batch.into()
 }
 
-fn read_part(pubsub: &str, topic: &str, messages: Vec<(Bytes, Metadata)>) -> Vec<Incoming> {
-    messages.into_iter().map(|(bytes, metadata)| Incoming::read(pubsub, topic, bytes, metadata)).collect()
+async fn read_part(pubsub: &str, topic: &str, messages: Vec<(Bytes, Metadata)>) -> Vec<Incoming> {
+    let (mut part, mut stretch) = (Vec::with_capacity(messages.len()), 0);
+    for (bytes, metadata) in messages {
+        stretch += bytes.len();
+        part.push(Incoming::read(pubsub, topic, bytes, metadata));
+        if stretch >= STRETCH {
+            stretch = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+    part
 }
 
 /// Into how many parts so many messages are cut: at most so many, that are worth it.
@@ -199,4 +212,36 @@ fn parts(events: Vec<(usize, &str)>, most: usize) -> Vec<Vec<usize>> {
         parts[(hash.finish() % count as u64) as usize].push(index);
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How often another task has its turn while so many messages of this size are read, on one thread.
+    async fn turns(messages: usize, size: usize) -> usize {
+        let message = || (Bytes::from(vec![b' '; size]), Metadata::default());
+        let mut turns = 0;
+        let other = async {
+            loop {
+                tokio::task::yield_now().await;
+                turns += 1;
+            }
+        };
+        tokio::select! {
+            biased;
+            batch = read("pubsub", "topic", (0..messages).map(|_| message()).collect(), 1) => {
+                assert_eq!(batch.len(), messages);
+            }
+            () = other => unreachable!("it has no end"),
+        }
+        turns
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_while_large_messages_are_read() {
+        assert_eq!(turns(100, 500).await, 0, "what is soon read is read at once");
+        assert!(turns(6, STRETCH).await >= 5);
+        assert!(turns(60, STRETCH / 10 + 1).await >= 5);
+    }
 }

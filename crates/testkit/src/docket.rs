@@ -35,8 +35,9 @@ pub struct DocketBuilder {
 pub struct Docket {
     process: Process,
     storage: Storage,
-    /// Whether it was never of another release.
+    /// Whether it is of the release under test, and how much of its log it had said before it was of that one.
     under_test: bool,
+    read: usize,
     public: SocketAddr,
     app: SocketAddr,
     admin: SocketAddr,
@@ -84,9 +85,14 @@ impl Docket {
     }
 
     /// Is of this release from its next start on. Other commands of the binary are at once.
+    ///
+    /// # Panics
+    /// When it runs, or has said what is nobody's business.
     pub fn change_to(&mut self, release: &Release) {
+        assert!(self.process.id().is_none(), "{} runs", self.process.name());
+        self.read = self.process.check_discretion(self.read, self.under_test);
         self.process.change_to(&release.binary, release.unknown);
-        self.under_test &= release.under_test;
+        self.under_test = release.under_test;
     }
 
     /// Runs another command of the binary, in the same folder and environment.
@@ -212,7 +218,7 @@ impl DocketBuilder {
         let [public, app, admin] = [&self.public, &self.app, &self.admin].map(Port::address);
         self.program.ports = vec![self.public, self.app, self.admin];
         let process = Process::new(self.program);
-        Docket { process, storage: self.storage, under_test: true, public, app, admin }
+        Docket { process, storage: self.storage, under_test: true, read: 0, public, app, admin }
     }
 
     /// Starts it, and waits until it serves.
@@ -229,7 +235,7 @@ impl Drop for Docket {
         self.process.kill();
         // Whoever fails already is not to be interrupted.
         if !std::thread::panicking() {
-            self.process.check_discretion(self.under_test);
+            self.process.check_discretion(self.read, self.under_test);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::recipe::{From, Recipe};
 use super::release;
@@ -83,6 +83,10 @@ pub(crate) fn build(recipe: &Recipe) -> Result<PathBuf> {
     if built != partial.join(name) {
         fs::rename(&built, partial.join(name)).context("the build left no file")?;
         keep_only(&partial, name)?;
+    }
+    if matches!(recipe.from, From::Commit(_)) {
+        // A commit may be another one than was meant.
+        release::accepts(&partial.join(name)).map_err(|why| anyhow!("what was built of the commit {why}"))?;
     }
     if folder.exists() {
         fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
