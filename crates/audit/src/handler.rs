@@ -105,7 +105,7 @@ impl TopicHandler for Handler {
     }
 
     async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
-        self.store(&HandlerError::read_all(deliveries, |delivery| self.read(delivery))?).await
+        self.store(&HandlerError::read_all(deliveries, |delivery| self.read(delivery)).await?).await
     }
 }
 

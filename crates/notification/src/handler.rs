@@ -150,7 +150,7 @@ impl TopicHandler for Handler {
     }
 
     async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
-        self.write(&HandlerError::read_all(deliveries, Read::of)?).await
+        self.write(&HandlerError::read_all(deliveries, Read::of).await?).await
     }
 }
 

@@ -89,7 +89,7 @@ impl TopicHandler for Handler {
     }
 
     async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
-        self.finish(&HandlerError::read_all(deliveries, Read::of)?).await
+        self.finish(&HandlerError::read_all(deliveries, Read::of).await?).await
     }
 }
 

@@ -136,7 +136,7 @@ impl TopicHandler for Handler {
     }
 
     async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
-        self.follow(&HandlerError::read_all(deliveries, |delivery| self.read(delivery))?).await
+        self.follow(&HandlerError::read_all(deliveries, |delivery| self.read(delivery)).await?).await
     }
 }
 

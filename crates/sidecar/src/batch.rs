@@ -15,11 +15,8 @@ use crate::config::Bulk;
 use crate::envelope::Delivery;
 use crate::incoming::Incoming;
 use crate::metadata::Metadata;
+use crate::stretch::Stretch;
 use crate::subscriber::{BatchFailed, Patience, Subscriber};
-
-/// So many bytes are read at a stretch, then others have their turn: the sidecar's probe has half a second, and when it gets no
-/// answer the whole batch comes again, to be read as slowly.
-const STRETCH: usize = 64 << 10;
 
 /// How far a handler has come with a batch.
 ///
@@ -184,14 +181,11 @@ pub(crate) async fn read(
 }
 
 async fn read_part(pubsub: &str, topic: &str, messages: Vec<(Bytes, Metadata)>) -> Vec<Incoming> {
-    let (mut part, mut stretch) = (Vec::with_capacity(messages.len()), 0);
+    let (mut part, mut stretch) = (Vec::with_capacity(messages.len()), Stretch::default());
     for (bytes, metadata) in messages {
-        stretch += bytes.len();
+        let size = bytes.len();
         part.push(Incoming::read(pubsub, topic, bytes, metadata));
-        if stretch >= STRETCH {
-            stretch = 0;
-            tokio::task::yield_now().await;
-        }
+        stretch.has_read(size).await;
     }
     part
 }
@@ -217,31 +211,12 @@ fn parts(events: Vec<(usize, &str)>, most: usize) -> Vec<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// How often another task has its turn while so many messages of this size are read, on one thread.
-    async fn turns(messages: usize, size: usize) -> usize {
-        let message = || (Bytes::from(vec![b' '; size]), Metadata::default());
-        let mut turns = 0;
-        let other = async {
-            loop {
-                tokio::task::yield_now().await;
-                turns += 1;
-            }
-        };
-        tokio::select! {
-            biased;
-            batch = read("pubsub", "topic", (0..messages).map(|_| message()).collect(), 1) => {
-                assert_eq!(batch.len(), messages);
-            }
-            () = other => unreachable!("it has no end"),
-        }
-        turns
-    }
+    use crate::stretch::tests::{MUCH, turns_during};
 
     #[tokio::test]
-    async fn others_have_their_turn_while_large_messages_are_read() {
-        assert_eq!(turns(100, 500).await, 0, "what is soon read is read at once");
-        assert!(turns(6, STRETCH).await >= 5);
-        assert!(turns(60, STRETCH / 10 + 1).await >= 5);
+    async fn a_batch_of_large_messages_lets_others_have_their_turn() {
+        let messages = |size| vec![(Bytes::from(vec![b' '; size]), Metadata::default()); 6];
+        assert_eq!(turns_during(read("pubsub", "topic", messages(500), 1)).await, 0);
+        assert_eq!(turns_during(read("pubsub", "topic", messages(MUCH), 1)).await, 6);
     }
 }

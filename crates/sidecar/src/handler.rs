@@ -8,6 +8,7 @@ use docket_domain::EventId;
 
 use crate::envelope::{Delivery, Trace};
 use crate::metadata::Metadata;
+use crate::stretch::Stretch;
 
 /// Any error.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -87,17 +88,19 @@ impl HandlerError {
 
     /// Reads every event of a batch before anything is done for any of them, so that one that is hopeless does not cost
     /// the others their batch.
-    pub fn read_all<'a, T>(
+    pub async fn read_all<'a, T>(
         deliveries: &[&'a Delivery],
         read: impl Fn(&'a Delivery) -> Result<T, HandlerError>,
     ) -> Result<Vec<T>, HandlerError> {
         let (mut all, mut hopeless) = (Vec::with_capacity(deliveries.len()), Vec::new());
+        let mut stretch = Stretch::default();
         for (place, delivery) in deliveries.iter().enumerate() {
             match read(delivery) {
                 Ok(one) => all.push(one),
                 Err(Self::Hopeless { .. }) => hopeless.push(place),
                 Err(other) => return Err(other),
             }
+            stretch.has_read(delivery.data.len()).await;
         }
         if hopeless.is_empty() { Ok(all) } else { Err(Self::HopelessAmong(hopeless)) }
     }
@@ -154,4 +157,27 @@ pub trait DeadLetters: Send + Sync + 'static {
 
     /// Notes that the handler is done with a replay that is not for it.
     async fn receipt(&self, handler: &str, replay: EventId) -> Result<(), BoxError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stretch::tests::{MUCH, turns_during};
+
+    #[tokio::test]
+    async fn a_handler_that_reads_a_batch_of_large_events_lets_others_have_their_turn() {
+        let event = |size: usize| {
+            let id = "0192f0c1-2b3c-7d4e-8f50-6a7b8c9d0e1f";
+            let text = format!(
+                r#"{{"specversion":"1.0","id":"{id}","source":"s","type":"t","subject":"k","time":"2026-11-21T04:00:00Z","data":"{}"}}"#,
+                "x".repeat(size),
+            );
+            Delivery::decode("pubsub", "topic", Bytes::from(text)).unwrap()
+        };
+        let turns = async |event: &Delivery| {
+            turns_during(HandlerError::read_all(&[event; 6], |delivery| Ok(delivery.data.len()))).await
+        };
+        assert_eq!(turns(&event(500)).await, 0);
+        assert_eq!(turns(&event(MUCH)).await, 6);
+    }
 }

@@ -18,6 +18,7 @@ mod metadata;
 mod metrics;
 mod process;
 mod router;
+mod stretch;
 mod subscriber;
 mod trace;
 

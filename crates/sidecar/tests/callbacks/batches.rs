@@ -55,7 +55,7 @@ impl TopicHandler for Whole {
     }
 
     async fn handle_all(&self, deliveries: &[&Delivery]) -> Result<(), HandlerError> {
-        let read = HandlerError::read_all(deliveries, |delivery| self.read(delivery))?;
+        let read = HandlerError::read_all(deliveries, |delivery| self.read(delivery)).await?;
         self.batches.lock().unwrap().push(read);
         let act = self.script.lock().unwrap().pop_front();
         match act.unwrap_or(Act::Succeed) {
