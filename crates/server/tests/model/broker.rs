@@ -52,9 +52,30 @@ struct Inner {
     /// Where calls are passed on to.
     app: watch::Receiver<Option<Running>>,
     rng: Mutex<StdRng>,
-    troubles: Mutex<BTreeMap<&'static str, u64>>,
+    troubles: Mutex<BTreeMap<&'static str, Trouble>>,
     /// What must not be published.
     faults: Mutex<Vec<String>>,
+}
+
+/// What goes wrong once in each so many occasions: at random, but not with the luck that it never does.
+#[derive(Default)]
+struct Trouble {
+    /// How many occasions there are before the next so many begin, and at how many of them left it strikes.
+    left: u32,
+    at: u32,
+    count: u64,
+}
+
+impl Trouble {
+    fn strikes(&mut self, every: u32, rng: &mut StdRng) -> bool {
+        if self.left == 0 {
+            (self.left, self.at) = (every, rng.random_range(1..=every));
+        }
+        let strikes = self.left == self.at;
+        self.left -= 1;
+        self.count += u64::from(strikes);
+        strikes
+    }
 }
 
 impl Broker {
@@ -94,7 +115,12 @@ impl Broker {
 
     /// How often what went wrong.
     pub(crate) fn troubles(&self) -> BTreeMap<&'static str, u64> {
-        self.0.troubles.lock().unwrap().clone()
+        let troubles = self.0.troubles.lock().unwrap();
+        troubles
+            .iter()
+            .map(|(what, trouble)| (*what, trouble.count))
+            .filter(|(_, count)| *count > 0)
+            .collect()
     }
 
     /// What was published and differs from what was published before as the same version.
@@ -107,17 +133,14 @@ impl Broker {
         self.0.events.lock().unwrap().len()
     }
 
-    /// Whether something goes wrong this time.
-    fn strikes(&self, what: &'static str, per_thousand: u32) -> bool {
-        let strikes = self.0.rng.lock().unwrap().random_ratio(per_thousand, 1_000);
-        if strikes {
-            *self.0.troubles.lock().unwrap().entry(what).or_default() += 1;
-        }
-        strikes
+    /// Whether something goes wrong this time, as it does once in so many.
+    fn strikes(&self, what: &'static str, every: u32) -> bool {
+        let (mut troubles, mut rng) = (self.0.troubles.lock().unwrap(), self.0.rng.lock().unwrap());
+        troubles.entry(what).or_default().strikes(every, &mut rng)
     }
 
     fn take(&self, topic: String, bytes: Vec<u8>) {
-        if self.strikes("an event was lost", 5) {
+        if self.strikes("an event was lost", 200) {
             return;
         }
         let json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
@@ -151,25 +174,25 @@ impl Broker {
     }
 
     fn publish_bulk(&self, request: Bulk) -> Result<BulkAnswer, Status> {
-        if self.strikes("nothing was published", 10) {
+        if self.strikes("nothing was published", 40) {
             return Err(Status::unavailable("the sidecar is away"));
         }
         let mut failed_entries = Vec::new();
         for entry in request.entries {
-            if self.strikes("an event was not taken", 10) {
+            if self.strikes("an event was not taken", 100) {
                 failed_entries.push(Failed { entry_id: entry.entry_id, error: "full".to_owned() });
             } else {
                 self.take(request.topic.clone(), entry.event);
             }
         }
-        if self.strikes("the broker's answer was wrong", 10) {
+        if self.strikes("the broker's answer was wrong", 40) {
             return Err(Status::internal("something broke"));
         }
         Ok(BulkAnswer { failed_entries })
     }
 
     async fn pass_on(&self, mut request: http::Request<Body>) -> http::Response<Body> {
-        if self.strikes("a call was not passed on", 20) {
+        if self.strikes("a call was not passed on", 50) {
             return Status::unavailable("no app").into_http();
         }
         let headers = request.headers_mut();
@@ -184,7 +207,7 @@ impl Broker {
             app.call(request).await
         };
         match answer.await {
-            Ok(_) if self.strikes("an answer was not passed on", 20) => {
+            Ok(_) if self.strikes("an answer was not passed on", 50) => {
                 Status::unavailable("the connection broke").into_http()
             }
             Ok(answer) => answer,
