@@ -1,5 +1,7 @@
 //! Forward, back, and forward again, while clients write.
 
+use std::collections::BTreeSet;
+
 use docket_chaos::{Judgement, Shift};
 use docket_proto::v1;
 use docket_proto::v1::task_reminder::State;
@@ -15,6 +17,18 @@ const REMINDERS: usize = 4;
 
 /// What the last release makes a dead letter of.
 const SENT: &str = "com.todo.reminder.sent";
+
+/// How calls end: they are answered; refused for what others have done before; or they were under way when a process went.
+const OUTCOMES: [&str; 8] = [
+    "ok",
+    "fail ETAG_MISMATCH",
+    "fail SUCCESSOR_CHANGED",
+    "fail TASK_DELETED",
+    "fail TASK_NOT_FOUND",
+    "fail TASK_STATE",
+    "unknown UNAVAILABLE",
+    "unknown Unavailable",
+];
 
 /// The order in which targets are replaced before the task API is, and before those come that the last release does not have.
 const CONSUMERS: [Role; 3] = [Role::DeadLetters, Role::Audit, Role::Recurrence];
@@ -57,6 +71,10 @@ async fn releases_take_turns_and_nothing_is_lost_or_doubled() {
         let acknowledged = judgement.calls.get(method).and_then(|outcomes| outcomes.get("ok"));
         assert!(acknowledged.is_some_and(|count| *count > 0), "{method}: {:?}", judgement.calls);
     }
+    let outcomes = judgement.calls.values().flat_map(|outcomes| outcomes.keys());
+    let otherwise: BTreeSet<&str> =
+        outcomes.map(String::as_str).filter(|outcome| !OUTCOMES.contains(outcome)).collect();
+    assert!(otherwise.is_empty(), "a release answered in a way that clients are not told of: {otherwise:?}");
 }
 
 async fn take_turns(site: &mut Site, rita: &Person) -> Reminded {
