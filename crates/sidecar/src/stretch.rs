@@ -25,7 +25,7 @@ impl Stretch {
 pub(crate) mod tests {
     use super::*;
 
-    /// More than is read at a stretch.
+    /// As much as is read at a stretch.
     pub(crate) const MUCH: usize = MOST;
 
     /// How often another task of the same thread has its turn meanwhile.

@@ -35,8 +35,9 @@ pub struct DocketBuilder {
 pub struct Docket {
     process: Process,
     storage: Storage,
-    /// Whether it is of the release under test, and how much of its log it had said before it was of that one.
+    /// Whether it is of the release under test.
     under_test: bool,
+    /// How many bytes of its log other releases have written in its place, and were read.
     read: usize,
     public: SocketAddr,
     app: SocketAddr,

@@ -262,8 +262,7 @@ impl Process {
 
     /// What it has said so far, in all its runs.
     pub fn log_text(&self) -> String {
-        let bytes = std::fs::read(self.log_path()).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        String::from_utf8_lossy(&self.log_bytes()).into_owned()
     }
 
     /// Waits until its log has a line with this text, and gives that line.
@@ -278,9 +277,15 @@ impl Process {
     /// Fails when its log, without so many bytes of its beginning, has what is secret or personal, or, of the release under test,
     /// an error that belongs nowhere. Answers how long the log is.
     pub(crate) fn check_discretion(&self, read: usize, under_test: bool) -> usize {
-        let log = self.log_text();
-        discretion::check(self.name(), &log[read..], &self.program.environment, under_test);
+        let log = self.log_bytes();
+        let text = String::from_utf8_lossy(&log[read..]);
+        discretion::check(self.name(), &text, &self.program.environment, under_test);
         log.len()
+    }
+
+    /// Nothing where it was never started.
+    fn log_bytes(&self) -> Vec<u8> {
+        std::fs::read(self.log_path()).unwrap_or_default()
     }
 
     fn log_path(&self) -> PathBuf {

@@ -53,6 +53,7 @@ async fn a_job_that_is_missing_is_told_from_a_scheduler_that_is_away() {
     let (client, asked) = start(Answer::Silence, 5000).await;
     let given_up = unanswered(&asked, client.job_exists("reminder-task-1")).await.unwrap_err();
     assert!(matches!(given_up, Error::Deadline(_)), "{given_up:?}");
+    assert_eq!(asked.lock().unwrap().job.as_deref(), Some("reminder-task-1"));
 }
 
 #[tokio::test]

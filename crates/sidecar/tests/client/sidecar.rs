@@ -232,7 +232,7 @@ pub(crate) async fn start(answer: Answer, deadline_ms: u64) -> (Client, Arc<Mute
     (Client::connect_lazy(&config).unwrap(), asked)
 }
 
-/// What becomes of a call that has arrived and gets no answer: its deadline passes, however long the machine took to
+/// What becomes of a call that has arrived at [`Answer::Silence`]: its deadline passes, however long the machine took to
 /// bring it there.
 pub(crate) async fn unanswered<T>(asked: &Mutex<Asked>, call: impl Future<Output = T>) -> T {
     let arrived = asked.lock().unwrap().arrived.clone();

@@ -114,3 +114,19 @@ async fn first_environment_is_gone_after_the_first_start() {
     }
     assert_eq!(process.log_text(), "f:e:\n:e:\n");
 }
+
+#[tokio::test]
+async fn each_part_of_a_log_is_held_to_what_its_release_must_say() {
+    const NOWHERE: &str = "echo 2026-11-21T12:00:00Z ERROR docket: lost";
+    let mut process = shell(NOWHERE);
+    process.wait_exit().await;
+    let fails = |process: &Process, read| {
+        catch_unwind(AssertUnwindSafe(|| process.check_discretion(read, true))).is_err()
+    };
+    assert!(fails(&process, 0));
+    let read = process.check_discretion(0, false);
+    assert!(!fails(&process, read), "another release has said it");
+    process.spawn();
+    process.wait_exit().await;
+    assert!(fails(&process, read), "and then this one");
+}
