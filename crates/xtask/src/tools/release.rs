@@ -55,8 +55,8 @@ pub(super) fn build(commit: &str, into: &Path) -> Result<(Command, PathBuf)> {
     let (tree, target) = (into.join("tree"), into.join("target"));
     unpack(commit, into, &tree)?;
     let mut cargo = workspace::cargo();
-    // Its tree says which toolchain it is for; what is set for this one is not meant for it.
-    for name in ["RUSTUP_TOOLCHAIN", "RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
+    // The toolchain stays this one's: where none is named, rustup takes that of whichever dependency has a file for it.
+    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS"] {
         cargo.env_remove(name);
     }
     cargo.current_dir(tree).env("CARGO_INCREMENTAL", "0").env("CARGO_PROFILE_DEV_DEBUG", "none");
